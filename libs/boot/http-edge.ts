@@ -1,0 +1,48 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+import type { Caller, TokenAuthenticator } from '#libs/auth/token-authenticator.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+
+const openPaths = new Set(['/livez', '/readyz']);
+
+export type AuthenticatedRequest = Request & { caller?: Caller };
+
+/** Everything but the health questions needs a token. */
+export function requireToken(authenticator: TokenAuthenticator) {
+  return (request: AuthenticatedRequest, response: Response, next: NextFunction): void => {
+    if (openPaths.has(request.path)) return next();
+    try {
+      request.caller = authenticator.authenticate(request.headers.authorization);
+    } catch (error) {
+      sendError(response, error as MillraceError);
+      return;
+    }
+    next();
+  };
+}
+
+/** Every error leaves as {"error": {code, message}} with the status of the table. */
+@Catch()
+export class HttpErrorFilter implements ExceptionFilter {
+  constructor(private readonly log: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<Response>();
+    if (error instanceof MillraceError) return sendError(response, error);
+    if (error instanceof HttpException) {
+      response
+        .status(error.getStatus())
+        .json({
+          error: { code: error.getStatus() === 404 ? 'not-found' : 'invalid-argument', message: error.message },
+        });
+      return;
+    }
+    this.log.error('http_failed', { error: error as Error });
+    sendError(response, new MillraceError('internal', 'internal error; the service log has it'));
+  }
+}
+
+function sendError(response: Response, error: MillraceError): void {
+  response.status(error.httpStatus).json({ error: { code: error.code, message: error.message } });
+}

@@ -1,0 +1,87 @@
+import 'reflect-metadata';
+import type { Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { assertLoopback, TokenAuthenticator } from '#libs/auth/token-authenticator.js';
+import { redactAll, type ServiceSettings } from '#libs/config/settings.js';
+import type { ServiceName } from '#libs/contracts/services.js';
+import { errorMessage } from '#libs/errors/millrace-error.js';
+import { MessageLog } from '#libs/messaging/message-log.js';
+import { Wiring } from '#libs/messaging/wiring.js';
+import { GrpcServer } from '#libs/rpc/grpc-server.js';
+import { Logger } from '#libs/telemetry/logger.js';
+import { Readiness } from '#libs/telemetry/readiness.js';
+import { HttpErrorFilter, requireToken } from './http-edge.js';
+
+/**
+ * Starts a service: Nest module (which connects and begins to consume in onApplicationBootstrap), then gRPC and HTTP, then ready. Refuses to start where its topics
+ * differ from the table. SIGTERM drains: not ready, intake stopped by Nest's hooks, calls in flight finished, Kafka closed. Exits 1 on a start that fails, for the supervisor to try again.
+ */
+export async function runService(
+  name: ServiceName,
+  settings: ServiceSettings,
+  module: Type<unknown> | object,
+): Promise<void> {
+  const fallbackLog = new Logger(name);
+  try {
+    assertLoopback(settings.HTTP_LISTEN);
+    const app = await NestFactory.create<NestExpressApplication>(module as Type<unknown>, {
+      logger: false,
+      abortOnError: false,
+      bodyParser: false,
+    });
+    const [log, readiness, grpc] = [app.get(Logger), app.get(Readiness), app.get(GrpcServer)];
+    app.use(requireToken(app.get(TokenAuthenticator)));
+    app.useGlobalFilters(new HttpErrorFilter(log));
+    app.connectMicroservice({ strategy: grpc });
+    await app.init();
+    const problems = app.get(Wiring).problems(name);
+    if (problems.length > 0) throw new Error(`topics: ${problems.join('; ')}`);
+    await app.startAllMicroservices();
+    const [host, port] = splitAddress(settings.HTTP_LISTEN);
+    await app.listen(port, host);
+    readiness.set('startup', undefined);
+    log.info('service_started', { settings: redactAll(settings) });
+    stopOnSignals(
+      async () => {
+        readiness.set('shutdown', 'draining');
+        await app.close();
+        await app.get(MessageLog).close();
+        log.info('service_stopped');
+      },
+      log,
+      settings.DRAIN_GRACE_MS,
+    );
+  } catch (error) {
+    fallbackLog.error('service_failed_to_start', { error: errorMessage(error), stack: (error as Error).stack });
+    process.exit(1);
+  }
+}
+
+function stopOnSignals(stop: () => Promise<void>, log: Logger, graceMs: number): void {
+  let stopping = false;
+  const onSignal = (signal: string): void => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(1), graceMs + 10_000).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error('stop_failed', { signal, error: errorMessage(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => onSignal('SIGTERM'));
+  process.on('SIGINT', () => onSignal('SIGINT'));
+  // Crash-only: an unknown state is left by starting again.
+  process.on('unhandledRejection', (reason) => {
+    log.error('unhandled_rejection', { error: reason instanceof Error ? reason : errorMessage(reason) });
+    process.exit(1);
+  });
+}
+
+export function splitAddress(address: string): [host: string, port: number] {
+  const at = address.lastIndexOf(':');
+  return [address.slice(0, at), Number(address.slice(at + 1))];
+}

@@ -1,0 +1,66 @@
+import { Controller, type DynamicModule, Get, Module, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
+import type { ServiceSettings } from '#libs/config/settings.js';
+import type { ServiceName } from '#libs/contracts/services.js';
+import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
+import { MessageLog } from '#libs/messaging/message-log.js';
+import { Wiring } from '#libs/messaging/wiring.js';
+import { GrpcServer } from '#libs/rpc/grpc-server.js';
+import { Logger } from '#libs/telemetry/logger.js';
+import { Metrics } from '#libs/telemetry/metrics.js';
+import { Readiness } from '#libs/telemetry/readiness.js';
+
+/** GET /livez, /readyz (open) and /metrics (with a token). */
+@Controller()
+export class OperationsController {
+  constructor(
+    private readonly readiness: Readiness,
+    private readonly metrics: Metrics,
+  ) {}
+
+  @Get('livez')
+  livez(@Res() response: Response): void {
+    response
+      .status(this.readiness.live ? 200 : 503)
+      .json({ live: this.readiness.live, reasons: this.readiness.report() });
+  }
+
+  @Get('readyz')
+  readyz(@Res() response: Response): void {
+    response
+      .status(this.readiness.ready ? 200 : 503)
+      .json({ ready: this.readiness.ready, reasons: this.readiness.report() });
+  }
+
+  @Get('metrics')
+  async scrape(@Res() response: Response): Promise<void> {
+    response.type(this.metrics.registry.contentType).send(await this.metrics.registry.metrics());
+  }
+}
+
+/** What every service has, global to it: who it is, its log, its metrics, Kafka, the gRPC server. */
+@Module({})
+export class ServiceModule {
+  static register(name: ServiceName, settings: ServiceSettings): DynamicModule {
+    const readiness = new Readiness();
+    readiness.set('startup', 'starting');
+    const logger = new Logger(name, settings.LOG_LEVEL);
+    const wiring = new Wiring();
+    const authenticator = new TokenAuthenticator(settings.MILLRACE_TOKENS);
+    const providers = [
+      { provide: Readiness, useValue: readiness },
+      { provide: Logger, useValue: logger },
+      { provide: Wiring, useValue: wiring },
+      { provide: Metrics, useValue: new Metrics(name) },
+      { provide: TokenAuthenticator, useValue: authenticator },
+      { provide: MessageLog, useFactory: () => new KafkaMessageLog(name, settings.KAFKA_BROKERS, wiring, logger) },
+      {
+        provide: GrpcServer,
+        useFactory: () =>
+          new GrpcServer(settings.GRPC_LISTEN, authenticator, readiness, logger, settings.DRAIN_GRACE_MS),
+      },
+    ];
+    return { module: ServiceModule, global: true, controllers: [OperationsController], providers, exports: providers };
+  }
+}

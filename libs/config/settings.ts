@@ -1,0 +1,60 @@
+import { z } from 'zod';
+
+/** Settings come from the environment, are parsed once, and all problems are reported at once. */
+export function loadSettings<S extends z.ZodRawShape>(
+  shape: S,
+  env: Record<string, string | undefined> = process.env,
+): z.infer<z.ZodObject<S>> {
+  const result = z.object(shape).safeParse(env);
+  if (result.success) return result.data;
+  const lines = result.error.issues.map((issue) => {
+    const name = issue.path.join('.');
+    const value = env[name];
+    return `  ${name}${value === undefined ? ' is not set' : `="${redact(name, value)}"`}: ${issue.message}`;
+  });
+  throw new Error(`settings are not usable:\n${lines.join('\n')}`);
+}
+
+/** A setting as it may be printed: secrets and the passwords in URLs are replaced. */
+export function redact(name: string, value: string): string {
+  if (/TOKEN|PASSWORD|SECRET/.test(name)) return '***';
+  return value.replace(/(\/\/[^:/@]+):[^@]+@/, '$1:***@');
+}
+
+export function redactAll(settings: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [name, typeof value === 'string' ? redact(name, value) : value]),
+  );
+}
+
+const address = z.string().regex(/^[^:\s]+:\d{1,5}$/, 'must be host:port, e.g. 127.0.0.1:7101');
+
+export const setting = {
+  /** host:port */
+  address: () => address,
+  /** host:port,host:port */
+  addresses: () => z.string().transform((text) => text.split(',').map((part) => address.parse(part.trim()))),
+  url: () => z.url(),
+  integer: (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback),
+  flag: (fallback: boolean) =>
+    z
+      .enum(['true', 'false'])
+      .default(fallback ? 'true' : 'false')
+      .transform((text) => text === 'true'),
+  text: () => z.string().min(1),
+};
+
+/** What every service needs: where to listen, where Kafka is, who it is, and whom it lets in. */
+export const serviceSettings = {
+  GRPC_LISTEN: setting.address(),
+  HTTP_LISTEN: setting.address(),
+  KAFKA_BROKERS: setting.addresses(),
+  /** The token this service presents to its peers. */
+  MILLRACE_TOKEN: setting.text(),
+  /** Who may call: `caller=token,caller=token`. */
+  MILLRACE_TOKENS: setting.text(),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  DRAIN_GRACE_MS: setting.integer(5_000, 0, 60_000),
+};
+
+export type ServiceSettings = z.infer<z.ZodObject<typeof serviceSettings>>;

@@ -1,0 +1,153 @@
+import { Kafka, Partitioners, logLevel, type Admin, type LogEntry, type Producer } from 'kafkajs';
+import type { EncodedRecord } from '#libs/contracts/event-record.js';
+import type { ServiceName } from '#libs/contracts/services.js';
+import { topicName, topics, type TopicId } from '#libs/contracts/topics.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+import { followCompacted } from './kafka-follower.js';
+import { KafkaChunkConsumer } from './kafka-chunk-consumer.js';
+import { MessageLog, type ConsumeOptions, type Consumer, type Publisher } from './message-log.js';
+import { partitionOf } from './partition-of.js';
+import type { Wiring } from './wiring.js';
+
+/** Measured: with these a broker's outage neither crashes a consumer nor fails a send; both go on within a second of its return. */
+const retry = { initialRetryTime: 100, multiplier: 1.5, maxRetryTime: 1000, retries: 60 };
+const dayMs = 24 * 3600 * 1000;
+
+/** MessageLog over kafkajs. */
+export class KafkaMessageLog extends MessageLog {
+  private readonly kafka: Kafka;
+  private admin: Promise<Admin> | undefined;
+  private producer: Promise<Producer> | undefined;
+  private readonly consumers = new Set<Consumer>();
+
+  constructor(
+    private readonly service: ServiceName,
+    brokers: string[],
+    private readonly wiring: Wiring,
+    private readonly logger: Logger,
+  ) {
+    super();
+    this.kafka = new Kafka({
+      clientId: service,
+      brokers,
+      retry,
+      connectionTimeout: 2_000,
+      requestTimeout: 10_000,
+      logLevel: logLevel.WARN,
+      logCreator: () => (entry) => this.log(entry),
+    });
+  }
+
+  async ensureTopics(wanted: readonly { id: TopicId; stream?: string }[]): Promise<void> {
+    const admin = await this.connectedAdmin();
+    const existing = new Set(await admin.listTopics());
+    const missing = wanted.filter(({ id, stream }) => !existing.has(topicName(id, stream)));
+    if (missing.length === 0) return;
+    const created = missing.map(({ id, stream }) => ({
+      topic: topicName(id, stream),
+      numPartitions: topics[id].partitions,
+      replicationFactor: -1,
+      configEntries: [retentionConfig(topics[id].retention)],
+    }));
+    await admin.createTopics({ topics: created, waitForLeaders: true });
+  }
+
+  publisher(topic: TopicId): Publisher {
+    this.wiring.addPublisher(topic);
+    const { partitions } = topics[topic];
+    return {
+      publish: async (records, stream) => {
+        const producer = await this.connectedProducer();
+        const sent = await producer.send({
+          topic: topicName(topic, stream),
+          acks: -1,
+          messages: records.map((record) => toMessage(record, partitions)),
+        });
+        return new Map(sent.map((part) => [part.partition, Number(part.baseOffset ?? -1)]));
+      },
+    };
+  }
+
+  async consume(options: ConsumeOptions): Promise<Consumer> {
+    this.wiring.addConsumer(options.topic);
+    const suffix = [options.stream, options.groupSuffix].filter((part) => part !== undefined);
+    const groupId = [this.service, ...suffix].join('.');
+    const consumer = new KafkaChunkConsumer(this.kafka, await this.connectedAdmin(), groupId, options, this.logger);
+    this.consumers.add(consumer);
+    await consumer.start();
+    return consumer;
+  }
+
+  async follow(topic: TopicId, onChange: (key: string, value: Buffer | null) => void): Promise<Consumer> {
+    this.wiring.addConsumer(topic);
+    const follower = await followCompacted(
+      this.kafka,
+      await this.connectedAdmin(),
+      this.service,
+      topicName(topic),
+      onChange,
+      this.logger,
+    );
+    this.consumers.add(follower);
+    return follower;
+  }
+
+  async endOffsets(topic: TopicId, stream?: string): Promise<number[]> {
+    const admin = await this.connectedAdmin();
+    const offsets = await admin.fetchTopicOffsets(topicName(topic, stream));
+    return offsets.toSorted((a, b) => a.partition - b.partition).map((o) => Number(o.high));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.consumers].map((consumer) => consumer.stop()));
+    await (await this.producer)?.disconnect();
+    await (await this.admin)?.disconnect();
+  }
+
+  private connectedAdmin(): Promise<Admin> {
+    this.admin ??= connected(this.kafka.admin());
+    return this.admin;
+  }
+
+  private connectedProducer(): Promise<Producer> {
+    this.producer ??= connected(
+      this.kafka.producer({
+        idempotent: true,
+        maxInFlightRequests: 1,
+        createPartitioner: Partitioners.DefaultPartitioner,
+      }),
+    );
+    return this.producer;
+  }
+
+  /** kafkajs calls every retriable fault an ERROR; only what it gives up on is one. */
+  private log({ level, namespace, log }: LogEntry): void {
+    const retriable = typeof log['retryTime'] === 'number' || log['retriable'] === true;
+    const fields = {
+      namespace,
+      message: log.message,
+      error: log['error'] as unknown,
+      groupId: log['groupId'] as unknown,
+    };
+    if (level === logLevel.ERROR && !retriable) this.logger.warn('kafka_client_error', fields);
+    else this.logger.debug('kafka_client', fields);
+  }
+}
+
+async function connected<C extends { connect(): Promise<void> }>(client: C): Promise<C> {
+  await client.connect();
+  return client;
+}
+
+function retentionConfig(retention: 'compact' | number): { name: string; value: string } {
+  if (retention === 'compact') return { name: 'cleanup.policy', value: 'compact' };
+  return { name: 'retention.ms', value: String(retention * dayMs) };
+}
+
+function toMessage(
+  record: EncodedRecord,
+  partitions: number,
+): { key: Buffer | null; value: Buffer; headers: Record<string, string>; partition: number } {
+  const partition = record.partition ?? partitionOf(record.key, partitions);
+  return { key: record.key, value: record.value, headers: record.headers, partition };
+}

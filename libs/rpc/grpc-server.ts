@@ -1,0 +1,229 @@
+import type { EventEmitter } from 'node:events';
+import {
+  Server as GrpcCoreServer,
+  ServerCredentials,
+  type Metadata,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+  type sendUnaryData,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServerReadableStream,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
+import { assertLoopback, type Caller, type TokenAuthenticator } from '#libs/auth/token-authenticator.js';
+import { HealthCheckResponse_ServingStatus, HealthService } from '#libs/contracts/generated/grpc/health/v1/health.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+import type { Readiness } from '#libs/telemetry/readiness.js';
+import { toServiceError } from './status.js';
+
+export const maxMessageBytes = 8 * 1024 * 1024;
+
+export interface CallContext {
+  readonly caller: Caller;
+  readonly signal: AbortSignal;
+  /** Epoch ms; Infinity = the caller set none. */
+  readonly deadlineMs: number;
+  readonly metadata: Metadata;
+}
+
+type Handler =
+  | { kind: 'unary'; run: (request: never, context: CallContext) => Promise<unknown> }
+  | { kind: 'serverStream'; run: (request: never, context: CallContext) => AsyncIterable<unknown> }
+  | { kind: 'clientStream'; run: (requests: AsyncIterable<never>, context: CallContext) => Promise<unknown> }
+  | { kind: 'duplex'; run: (stream: ServerDuplexStream<never, never>, context: CallContext) => void };
+
+export const handle = {
+  unary: <Q, A>(run: (request: Q, context: CallContext) => Promise<A>) =>
+    ({ kind: 'unary', run }) as unknown as Handler,
+  serverStream: <Q, A>(run: (request: Q, context: CallContext) => AsyncIterable<A>) =>
+    ({ kind: 'serverStream', run }) as unknown as Handler,
+  clientStream: <Q, A>(run: (requests: AsyncIterable<Q>, context: CallContext) => Promise<A>) =>
+    ({ kind: 'clientStream', run }) as unknown as Handler,
+  duplex: <Q, A>(run: (stream: ServerDuplexStream<Q, A>, context: CallContext) => void) =>
+    ({ kind: 'duplex', run }) as unknown as Handler,
+};
+
+/**
+ * The gRPC side of a service, started and stopped by Nest as a custom transport over one plain grpc-js server. Every call is authenticated, every thrown
+ * MillraceError becomes its status, health and reflection are served. Every method of a definition must have a handler.
+ */
+export class GrpcServer extends Server implements CustomTransportStrategy {
+  private readonly server = new GrpcCoreServer({
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': 1_000,
+    'grpc.enable_channelz': 0,
+    'grpc-node.max_session_memory': 64,
+  });
+  private readonly duplexes = new Set<ServerDuplexStream<never, never>>();
+
+  constructor(
+    private readonly address: string,
+    private readonly authenticator: TokenAuthenticator,
+    private readonly readiness: Readiness,
+    private readonly log: Logger,
+    private readonly drainGraceMs: number,
+  ) {
+    super();
+    assertLoopback(address);
+    this.addHealth();
+  }
+
+  /** @param open methods that answer without a token: health questions only */
+  addService(definition: ServiceDefinition, handlers: Record<string, Handler>, open: readonly string[] = []): void {
+    const names = Object.keys(definition);
+    const missing = names.filter((name) => handlers[name] === undefined);
+    if (missing.length > 0) throw new Error(`no handler for rpc ${missing.join(', ')}`);
+    const wrapped = names.map((name) => [name, this.wrap(handlers[name]!, !open.includes(name))]);
+    this.server.addService(definition, Object.fromEntries(wrapped) as UntypedServiceImplementation);
+  }
+
+  /** Serves grpc.reflection.v1 and v1alpha for a file of proto/, e.g. `millrace/ingest/v1/ingest.proto`. */
+  addReflection(protoFile: string, protoFolder: string): void {
+    new ReflectionService(loadSync(protoFile, { includeDirs: [protoFolder], keepCase: true })).addToServer(this.server);
+  }
+
+  listen(callback: (error?: unknown) => void): void {
+    this.server.bindAsync(this.address, ServerCredentials.createInsecure(), (error) => {
+      if (error) callback(new Error(`cannot listen on ${this.address} (GRPC_LISTEN): ${error.message}`));
+      else callback();
+    });
+  }
+
+  /** Lets calls in flight finish within the grace; streams are ended with UNAVAILABLE, for an open one would hold the server for ever. */
+  close(): Promise<void> {
+    for (const stream of this.duplexes) stream.emit('error', { code: 14, details: 'shutting down' });
+    return new Promise((resolve) => {
+      const force = setTimeout(() => {
+        this.server.forceShutdown();
+        resolve();
+      }, this.drainGraceMs);
+      this.server.tryShutdown(() => {
+        clearTimeout(force);
+        resolve();
+      });
+    });
+  }
+
+  override on(): never {
+    throw new Error('not an event emitter');
+  }
+
+  override unwrap<T>(): T {
+    return this.server as T;
+  }
+
+  private wrap(handler: Handler, authenticated: boolean): unknown {
+    const contextOf = (call: AnyCall): CallContext => this.contextOf(call, authenticated);
+    if (handler.kind === 'unary') {
+      return (call: ServerUnaryCall<never, unknown>, answer: sendUnaryData<unknown>) => {
+        const context = this.tryContext(call, authenticated, (error) => answer(toServiceError(error)));
+        if (context === undefined) return;
+        handler.run(call.request, context).then(
+          (response) => answer(null, response),
+          (error: unknown) => answer(this.failed(call, error)),
+        );
+      };
+    }
+    if (handler.kind === 'clientStream') {
+      return (call: ServerReadableStream<never, unknown>, answer: sendUnaryData<unknown>) => {
+        const run = async () => handler.run(call as AsyncIterable<never>, contextOf(call));
+        run().then(
+          (response) => answer(null, response),
+          (error: unknown) => answer(this.failed(call, error)),
+        );
+      };
+    }
+    if (handler.kind === 'serverStream') {
+      return (call: ServerWritableStream<never, unknown>) => {
+        const run = async () => pump(handler.run(call.request, contextOf(call)), call);
+        run().catch((error: unknown) => call.emit('error', this.failed(call, error)));
+      };
+    }
+    return (call: ServerDuplexStream<never, never>) => {
+      const context = this.tryContext(call, authenticated, (error) => call.emit('error', toServiceError(error)));
+      if (context === undefined) return;
+      this.duplexes.add(call);
+      for (const event of ['end', 'close', 'cancelled', 'error']) call.once(event, () => this.duplexes.delete(call));
+      handler.run(call, context);
+    };
+  }
+
+  private tryContext(call: AnyCall, authenticated: boolean, refuse: (error: unknown) => void): CallContext | undefined {
+    try {
+      return this.contextOf(call, authenticated);
+    } catch (error) {
+      refuse(error);
+      return undefined;
+    }
+  }
+
+  private contextOf(call: AnyCall, authenticated: boolean): CallContext {
+    const caller = authenticated
+      ? this.authenticator.authenticate(call.metadata.get('authorization')[0]?.toString())
+      : { name: 'anonymous' };
+    const deadline = call.getDeadline();
+    let controller: AbortController | undefined;
+    return {
+      caller,
+      metadata: call.metadata,
+      deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
+      // Made on first use: an AbortController a call is a measurable cost on the hot path.
+      get signal(): AbortSignal {
+        if (controller === undefined) {
+          const made = new AbortController();
+          controller = made;
+          (call as EventEmitter).once('cancelled', () => made.abort());
+          if (call.cancelled) made.abort();
+        }
+        return controller.signal;
+      },
+    };
+  }
+
+  private failed(call: AnyCall, error: unknown): ReturnType<typeof toServiceError> {
+    const mapped = toServiceError(error);
+    if (mapped.code === 13) this.log.error('rpc_failed', { path: call.getPath(), error: error as Error });
+    return mapped;
+  }
+
+  private addHealth(): void {
+    const status = () => ({
+      status: this.readiness.ready
+        ? HealthCheckResponse_ServingStatus.SERVING
+        : HealthCheckResponse_ServingStatus.NOT_SERVING,
+    });
+    const watch = async function* (_request: unknown, context: CallContext) {
+      let last: number | undefined;
+      while (!context.signal.aborted) {
+        const now = status();
+        if (now.status !== last) yield now;
+        last = now.status;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    };
+    this.addService(HealthService, { check: handle.unary(async () => status()), watch: handle.serverStream(watch) }, [
+      'check',
+      'watch',
+    ]);
+  }
+}
+
+type AnyCall =
+  | ServerUnaryCall<never, unknown>
+  | ServerWritableStream<never, unknown>
+  | ServerReadableStream<never, unknown>
+  | ServerDuplexStream<never, never>;
+
+async function pump(messages: AsyncIterable<unknown>, call: ServerWritableStream<never, unknown>): Promise<void> {
+  for await (const message of messages) {
+    if (call.cancelled) return;
+    if (!call.write(message))
+      await new Promise<void>((resolve) => call.once('drain', resolve).once('cancelled', resolve));
+  }
+  call.end();
+}

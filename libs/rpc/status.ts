@@ -1,0 +1,20 @@
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { MillraceError, errorCodes, errorMessage, type ErrorCode } from '#libs/errors/millrace-error.js';
+
+/** What a handler threw, as gRPC says it. Unknown faults are INTERNAL, and their text stays in the log. */
+export function toServiceError(error: unknown): Pick<ServiceError, 'code' | 'details' | 'metadata'> {
+  const metadata = new Metadata();
+  if (error instanceof MillraceError) {
+    metadata.set('millrace-code', error.code);
+    return { code: error.grpcStatus, details: error.message, metadata };
+  }
+  return { code: status.INTERNAL, details: 'internal error; the service log has it', metadata };
+}
+
+/** What a peer answered, as a MillraceError with the peer's words. */
+export function fromServiceError(error: unknown, peer: string): MillraceError {
+  const code = (error as Partial<ServiceError>).code;
+  const details = (error as Partial<ServiceError>).details ?? errorMessage(error);
+  const found = (Object.keys(errorCodes) as ErrorCode[]).find((name) => errorCodes[name].grpc === code);
+  return new MillraceError(found ?? 'unavailable', `${peer}: ${details}`, { cause: error });
+}

@@ -1,0 +1,39 @@
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+const order: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
+
+/** One JSON line a record; `event` is a snake_case constant, everything else are fields. */
+export class Logger {
+  constructor(
+    private readonly service: string,
+    private readonly level: LogLevel = 'info',
+    private readonly write: (line: string) => void = (line) => void process.stdout.write(line),
+  ) {}
+
+  debug(event: string, fields: Record<string, unknown> = {}): void {
+    this.log('debug', event, fields);
+  }
+
+  info(event: string, fields: Record<string, unknown> = {}): void {
+    this.log('info', event, fields);
+  }
+
+  warn(event: string, fields: Record<string, unknown> = {}): void {
+    this.log('warn', event, fields);
+  }
+
+  error(event: string, fields: Record<string, unknown> = {}): void {
+    this.log('error', event, fields);
+  }
+
+  private log(level: LogLevel, event: string, fields: Record<string, unknown>): void {
+    if (order[level] < order[this.level]) return;
+    const line = { time: new Date().toISOString(), level, service: this.service, event, ...fields };
+    this.write(`${JSON.stringify(line, serialise)}\n`);
+  }
+}
+
+function serialise(_key: string, value: unknown): unknown {
+  if (value instanceof Error) return { message: value.message, stack: value.stack, cause: value.cause };
+  return typeof value === 'bigint' ? Number(value) : value;
+}

@@ -1,0 +1,39 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+export interface MetricSpec {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** In base units: _seconds, _bytes, _total. */
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly string[];
+  readonly buckets?: readonly number[];
+}
+
+type Made<S extends MetricSpec> = S['type'] extends 'counter' ? Counter : S['type'] extends 'gauge' ? Gauge : Histogram;
+
+/** The metrics of one process: each service declares its table once, and gets exactly those. */
+export class Metrics {
+  readonly registry = new Registry();
+
+  constructor(service: string) {
+    this.registry.setDefaultLabels({ service });
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  create<T extends Record<string, MetricSpec>>(table: T): { [K in keyof T]: Made<T[K]> } {
+    const made = Object.entries(table).map(([key, spec]) => [key, this.createOne(spec)]);
+    return Object.fromEntries(made) as { [K in keyof T]: Made<T[K]> };
+  }
+
+  private createOne(spec: MetricSpec): Counter | Gauge | Histogram {
+    const options = {
+      name: spec.name,
+      help: spec.help,
+      labelNames: [...(spec.labels ?? [])],
+      registers: [this.registry],
+    };
+    if (spec.type === 'counter') return new Counter(options);
+    if (spec.type === 'gauge') return new Gauge(options);
+    return new Histogram({ ...options, ...(spec.buckets ? { buckets: [...spec.buckets] } : {}) });
+  }
+}
