@@ -218,7 +218,7 @@ export class KafkaChunkConsumer implements Consumer {
     const mine = fetched?.partitions.find((p) => p.partition === partition);
     const committed = Number(mine?.offset ?? -1);
     const metadata = decodeOffsetMetadata(mine?.metadata);
-    const wanted = await this.options.startAt?.(partition);
+    const wanted = await this.options.startAt?.(partition, committed >= 0 ? committed : undefined);
     const position = wanted ?? (committed >= 0 ? committed : firstOffset);
     const state: PartitionState = { position, metadata, held: [], soughtTo: undefined, abort };
     this.partitions.set(partition, state);

@@ -70,8 +70,7 @@ export class KafkaMessageLog extends MessageLog {
 
   async consume(options: ConsumeOptions): Promise<Consumer> {
     this.wiring.addConsumer(options.topic);
-    const suffix = [options.stream, options.groupSuffix].filter((part) => part !== undefined);
-    const groupId = [this.service, ...suffix].join('.');
+    const groupId = this.groupId(options.stream, options.groupSuffix);
     const consumer = new KafkaChunkConsumer(this.kafka, await this.connectedAdmin(), groupId, options, this.logger);
     this.consumers.add(consumer);
     await consumer.start();
@@ -98,10 +97,22 @@ export class KafkaMessageLog extends MessageLog {
     return offsets.toSorted((a, b) => a.partition - b.partition).map((o) => Number(o.high));
   }
 
+  async committedOffsets(topic: TopicId, stream?: string, groupSuffix?: string): Promise<number[]> {
+    const admin = await this.connectedAdmin();
+    const name = topicName(topic, stream);
+    const [found] = await admin.fetchOffsets({ groupId: this.groupId(stream, groupSuffix), topics: [name] });
+    const byPartition = new Map(found?.partitions.map((p) => [p.partition, Math.max(0, Number(p.offset))]));
+    return Array.from({ length: topics[topic].partitions }, (_, partition) => byPartition.get(partition) ?? 0);
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.consumers].map((consumer) => consumer.stop()));
     await (await this.producer)?.disconnect();
     await (await this.admin)?.disconnect();
+  }
+
+  private groupId(stream: string | undefined, suffix: string | undefined): string {
+    return [this.service, stream, suffix].filter((part) => part !== undefined).join('.');
   }
 
   private connectedAdmin(): Promise<Admin> {

@@ -53,7 +53,7 @@ export interface ConsumeOptions {
   readonly maxRecords: number;
   readonly handler: ChunkHandler;
   /** Where to begin a newly assigned partition instead of the committed offset; undefined = committed, else earliest. */
-  readonly startAt?: (partition: number) => Promise<number | undefined>;
+  readonly startAt?: (partition: number, committed: number | undefined) => Promise<number | undefined>;
 }
 
 export interface ConsumerHealth {
@@ -84,5 +84,7 @@ export abstract class MessageLog {
   abstract follow(topic: TopicId, onChange: (key: string, value: Buffer | null) => void): Promise<Consumer>;
   /** For each partition of a topic, the offset that the next record will get. */
   abstract endOffsets(topic: TopicId, stream?: string): Promise<number[]>;
+  /** For each partition, the offset that the service's group has committed (see ConsumeOptions.groupSuffix); 0 = none yet. */
+  abstract committedOffsets(topic: TopicId, stream?: string, groupSuffix?: string): Promise<number[]>;
   abstract close(): Promise<void>;
 }
