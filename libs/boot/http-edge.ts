@@ -31,11 +31,9 @@ export class HttpErrorFilter implements ExceptionFilter {
     const response = host.switchToHttp().getResponse<Response>();
     if (error instanceof MillraceError) return sendError(response, error);
     if (error instanceof HttpException) {
-      response
-        .status(error.getStatus())
-        .json({
-          error: { code: error.getStatus() === 404 ? 'not-found' : 'invalid-argument', message: error.message },
-        });
+      response.status(error.getStatus()).json({
+        error: { code: error.getStatus() === 404 ? 'not-found' : 'invalid-argument', message: error.message },
+      });
       return;
     }
     this.log.error('http_failed', { error: error as Error });
