@@ -1,6 +1,6 @@
 // npm test: unit and component tests, then the integration tests against a real Kafka, ClickHouse, Redis and Postgres started for them. Ends with the count of passed and failed.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuilt, ensureInstalled } from './prepare.mjs';
@@ -67,8 +67,14 @@ async function startInfrastructure() {
   return child;
 }
 
-try {
-  await jest('unit', {});
+/** Starting four servers for no test would only cost time. */
+function integrationSpecs() {
+  const folders = ['libs', 'services', 'deploy', 'examples'].filter((folder) => existsSync(join(root, folder)));
+  const files = folders.flatMap((folder) => readdirSync(join(root, folder), { recursive: true }));
+  return files.filter((file) => file.endsWith('.integration.spec.ts')).length;
+}
+
+async function integration() {
   const infrastructure = await startInfrastructure();
   try {
     await jest('integration', { MILLRACE_TEST_INFRA: settingsFile });
@@ -76,6 +82,11 @@ try {
     infrastructure.kill('SIGTERM');
     await new Promise((resolve) => infrastructure.once('close', resolve));
   }
+}
+
+try {
+  await jest('unit', {});
+  if (integrationSpecs() > 0) await integration();
 } catch (error) {
   failed += 1;
   console.error(error.message);
