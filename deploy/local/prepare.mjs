@@ -1,4 +1,4 @@
-// What has to be there before compiled code can run: node_modules (npm ci) and dist/ (tsc). Plain Node, no dependencies.
+// What has to be there before compiled code can run: node_modules (npm install) and dist/ (tsc). Plain Node, no dependencies.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -17,8 +17,8 @@ export async function ensureInstalled(root, say = console.error) {
   const stamp = join(root, 'node_modules/.millrace-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   if (!existsSync(join(root, 'node_modules/.package-lock.json')) || existsSync(stamp)) {
-    say('installing packages (npm ci)');
-    execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    say('installing packages (npm install)');
+    execFileSync('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
