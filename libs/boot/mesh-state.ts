@@ -1,0 +1,40 @@
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ServiceName } from '#libs/contracts/services.js';
+
+export interface ServiceState {
+  readonly grpc: string;
+  readonly http: string;
+  readonly log: string;
+}
+
+/** What a running mesh tells others of itself, in `<data folder>/mesh.json`: where everything listens, and the token of the person who started it (file mode 0600). */
+export interface MeshState {
+  readonly launcherPid: number;
+  readonly token: string;
+  readonly services: Record<ServiceName, ServiceState>;
+  /** host:port each. */
+  readonly infrastructure: {
+    readonly kafka: string;
+    readonly clickhouse: string;
+    readonly redis: string;
+    readonly postgres: string;
+  };
+  readonly clickhouseUrl: string;
+}
+
+export function writeMeshState(dataDir: string, state: MeshState): void {
+  const path = join(dataDir, 'mesh.json');
+  writeFileSync(`${path}.part`, JSON.stringify(state, null, 2), { mode: 0o600 });
+  renameSync(`${path}.part`, path);
+}
+
+/** Undefined = no mesh was started here, or it was stopped. */
+export function readMeshState(dataDir: string): MeshState | undefined {
+  const path = join(dataDir, 'mesh.json');
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as MeshState) : undefined;
+}
+
+export function removeMeshState(dataDir: string): void {
+  rmSync(join(dataDir, 'mesh.json'), { force: true });
+}

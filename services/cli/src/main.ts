@@ -1,0 +1,26 @@
+import { Command } from 'commander';
+import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { addDefinitionCommands } from './commands/definitions.command.js';
+import { addLogsCommand } from './commands/logs.command.js';
+import { addPredictCommand } from './commands/predict.command.js';
+import { addQuarantineCommand } from './commands/quarantine.command.js';
+import { addStatusCommands } from './commands/status.command.js';
+
+const program = new Command('millrace')
+  .description('An event-streaming MLOps mesh: definitions, predictions, logs.')
+  .showSuggestionAfterError();
+addDefinitionCommands(program);
+addPredictCommand(program);
+addLogsCommand(program);
+addQuarantineCommand(program);
+addStatusCommands(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const code = error instanceof MillraceError ? error.code : 'internal';
+  if (process.argv.includes('--json'))
+    process.stdout.write(`${JSON.stringify({ error: { code, message: errorMessage(error) } })}\n`);
+  process.stderr.write(`error: ${errorMessage(error)}\n`);
+  process.exitCode = 1;
+}
