@@ -11,6 +11,7 @@ await ensureInstalled(root);
 await ensureBuilt(root);
 
 const data = mkdtempSync(join(tmpdir(), 'millrace-test-'));
+const cache = process.env.MILLRACE_CACHE ?? join(root, '.millrace/cache');
 const settingsFile = join(data, 'infra.json');
 let passed = 0;
 let failed = 0;
@@ -54,7 +55,7 @@ async function startInfrastructure() {
   const child = spawn(process.execPath, ['dist/deploy/local/infra/main.js', '--data', data, '--write', settingsFile], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, MILLRACE_CACHE: process.env.MILLRACE_CACHE ?? join(root, '.millrace/cache') },
+    env: { ...process.env, MILLRACE_CACHE: cache },
   });
   const ended = new Promise((_, reject) =>
     child.on('close', (code) => reject(new Error(`infrastructure ended with ${code}`))),
@@ -77,7 +78,7 @@ function integrationSpecs() {
 async function integration() {
   const infrastructure = await startInfrastructure();
   try {
-    await jest('integration', { MILLRACE_TEST_INFRA: settingsFile });
+    await jest('integration', { MILLRACE_TEST_INFRA: settingsFile, MILLRACE_CACHE: cache });
   } finally {
     infrastructure.kill('SIGTERM');
     await new Promise((resolve) => infrastructure.once('close', resolve));
