@@ -1,0 +1,118 @@
+import { errorMessage } from '#libs/errors/millrace-error.js';
+import { failSlices, gather, type InferItem, Lane, scatter, type Slice } from './lane.js';
+import type { Lease, ModelPool } from './model-pool.js';
+import { fault } from './outcome.js';
+import type { LoadedModel, WorkerObserver } from './ports.js';
+
+interface ReadyLane {
+  readonly lane: Lane;
+  readonly lease: Lease;
+}
+
+/**
+ * Natural batching: what waits for a model when its turn comes is one run, and nothing waits for company. One run at a time, each at most `maxRows` of its model;
+ * models with work take turns, so that a busy one delays the others by one run, not by its queue. Between two runs the event loop turns and brings what has arrived.
+ */
+export class BatchScheduler {
+  private readonly lanes = new Map<string, Lane>();
+  private readonly ready: ReadyLane[] = [];
+  private scratch = new Float32Array(0);
+  private running = false;
+  private queued = 0;
+
+  /** @param maxQueuedRows a model: what comes above is refused as overloaded, except into an empty queue */
+  constructor(
+    private readonly pool: ModelPool,
+    private readonly maxQueuedRows: number,
+    private readonly observer: WorkerObserver,
+    private readonly nowMs: () => number,
+  ) {}
+
+  /** Answers the item sooner or later, exactly once, unless it is abandoned. A model that is not loaded is loaded first. */
+  submit(sha256: string, item: InferItem): void {
+    const open = this.lanes.get(sha256);
+    const queuedRows = open?.queuedRows ?? 0;
+    if (queuedRows > 0 && queuedRows + item.rows > this.maxQueuedRows) {
+      item.answer(fault('overloaded', `${queuedRows} rows already wait for model ${sha256}`));
+      return;
+    }
+    const lane = open ?? this.openLane(sha256);
+    lane.add(item);
+    this.changeQueued(item.rows);
+  }
+
+  private openLane(sha256: string): Lane {
+    const lane = new Lane(sha256);
+    this.lanes.set(sha256, lane);
+    const lease = this.pool.lease(sha256);
+    if (lease === undefined) void this.loadFor(lane);
+    else this.enqueue({ lane, lease });
+    return lane;
+  }
+
+  private async loadFor(lane: Lane): Promise<void> {
+    const outcome = await this.pool.load(lane.sha256);
+    const lease = outcome.ok ? this.pool.lease(lane.sha256) : undefined;
+    if (lease !== undefined) return this.enqueue({ lane, lease });
+    this.lanes.delete(lane.sha256);
+    this.changeQueued(-lane.queuedRows);
+    lane.failAll(outcome.ok ? fault('overloaded', `model ${lane.sha256} was unloaded while it was asked`) : outcome);
+  }
+
+  private enqueue(ready: ReadyLane): void {
+    this.ready.push(ready);
+    if (this.running) return;
+    this.running = true;
+    setImmediate(() => void this.runAll());
+  }
+
+  private async runAll(): Promise<void> {
+    for (let turn = this.ready.shift(); turn !== undefined; turn = this.ready.shift()) {
+      await this.runOnce(turn);
+      if (turn.lane.isEmpty) this.closeLane(turn);
+      else this.ready.push(turn);
+    }
+    this.running = false;
+  }
+
+  private closeLane({ lane, lease }: ReadyLane): void {
+    this.lanes.delete(lane.sha256);
+    lease.giveBack();
+  }
+
+  private async runOnce({ lane, lease: { model } }: ReadyLane): Promise<void> {
+    const before = lane.queuedRows;
+    const slices = lane.take(model, this.nowMs());
+    this.changeQueued(lane.queuedRows - before);
+    if (slices.length === 0) return;
+    const startMs = this.nowMs();
+    const result = await this.run(model, slices).catch((error: unknown) =>
+      fault('run-failed', `model ${lane.sha256}: ${errorMessage(error)}`),
+    );
+    if ('ok' in result) return failSlices(slices, result);
+    const tookMs = this.nowMs() - startMs;
+    this.observer.ran(result.rows, tookMs / 1_000);
+    scatter(slices, model.columns, result.output, tookMs * 1_000);
+  }
+
+  private async run(model: LoadedModel, slices: Slice[]): Promise<{ rows: number; output: Float32Array }> {
+    const needed = model.maxRows * model.features;
+    if (this.scratch.length < needed) this.scratch = new Float32Array(needed);
+    const rows = gather(slices, model.features, this.scratch);
+    const output = await model.run(this.scratch.subarray(0, rows * model.features), rows);
+    const bad = countNonFinite(output);
+    if (bad > 0) this.observer.nonFinite(bad);
+    return { rows, output };
+  }
+
+  private changeQueued(rows: number): void {
+    this.queued += rows;
+    this.observer.queuedRows(this.queued);
+  }
+}
+
+function countNonFinite(values: Float32Array): number {
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) count += 1;
+  return count;
+}

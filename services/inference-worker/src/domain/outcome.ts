@@ -1,0 +1,32 @@
+/** Why a batch was not answered with scores: the closed list of worker.proto, also a metric label. */
+export const faultCodes = [
+  'model-not-found',
+  'hash-mismatch',
+  'bad-shape',
+  'deadline',
+  'overloaded',
+  'run-failed',
+] as const;
+
+export type FaultCode = (typeof faultCodes)[number];
+
+export interface Fault {
+  readonly ok: false;
+  readonly code: FaultCode;
+  readonly message: string;
+}
+
+export interface Scored {
+  readonly ok: true;
+  /** float32 little-endian, row-major [rows, columns]; what the model said, NaN and infinities included. */
+  readonly output: Buffer;
+  readonly columns: number;
+  /** The longest run that had rows of this batch, in microseconds, with the event-loop turn in which it started. */
+  readonly runUs: number;
+}
+
+export type InferOutcome = Scored | Fault;
+
+export function fault(code: FaultCode, message: string): Fault {
+  return { ok: false, code, message };
+}

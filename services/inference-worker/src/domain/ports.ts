@@ -1,0 +1,37 @@
+import type { Fault, FaultCode } from './outcome.js';
+
+/** A model that is ready to run: one float32 input [rows, features], one float32 output [rows, columns]. */
+export interface LoadedModel {
+  readonly inputName: string;
+  readonly outputName: string;
+  readonly features: number;
+  readonly columns: number;
+  /** As many rows as one run may have, so that no run holds the thread for longer than the target (see measureBatchLimit). */
+  readonly maxRows: number;
+  readonly loadMs: number;
+  /**
+   * @param input row-major [rows, features]; not to be changed before the promise settles; NaN = missing value
+   * @returns row-major [rows, columns]
+   */
+  run(input: Float32Array, rows: number): Promise<Float32Array>;
+  /** Gives its memory back; never called while a run is under way. */
+  release(): Promise<void>;
+}
+
+export type LoadOutcome = { readonly ok: true; readonly model: LoadedModel } | Fault;
+
+/** Finds a model by the hash of its bytes, checks that hash and the model's contract, and makes it ready to run. */
+export abstract class ModelLoader {
+  abstract load(sha256: string): Promise<LoadOutcome>;
+}
+
+/** What the worker tells of its work while it works. */
+export abstract class WorkerObserver {
+  abstract answered(result: 'ok' | FaultCode, rows: number): void;
+  abstract ran(rows: number, seconds: number): void;
+  abstract queuedRows(rows: number): void;
+  abstract loaded(result: 'ok' | FaultCode, seconds: number): void;
+  abstract modelsLoaded(count: number): void;
+  /** Cells of an output that are NaN or infinite. */
+  abstract nonFinite(cells: number): void;
+}

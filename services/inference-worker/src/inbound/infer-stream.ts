@@ -1,0 +1,62 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { type InferBatch, InferResult } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import type { BatchScheduler } from '../domain/batch-scheduler.js';
+import type { InferOutcome } from '../domain/outcome.js';
+import type { WorkerObserver } from '../domain/ports.js';
+
+/**
+ * One gateway's stream. Results leave in the order in which they are ready. A gateway that does not read its results is no longer read from, so that what
+ * is kept for it is bounded; when it is gone, what it asked is not run. A half-closed stream gets its results and is then ended.
+ */
+export class InferStream {
+  private open = true;
+  private halfClosed = false;
+  private unanswered = 0;
+
+  constructor(
+    private readonly stream: ServerDuplexStream<InferBatch, InferResult>,
+    private readonly scheduler: BatchScheduler,
+    private readonly observer: WorkerObserver,
+    private readonly nowMs: () => number,
+  ) {
+    stream.on('data', (batch: InferBatch) => this.submit(batch));
+    stream.on('end', () => this.halfClose());
+    stream.on('drain', () => stream.resume());
+    for (const event of ['cancelled', 'close', 'error']) stream.on(event, () => (this.open = false));
+  }
+
+  private submit(batch: InferBatch): void {
+    this.unanswered += 1;
+    this.scheduler.submit(batch.onnxSha256, {
+      rows: batch.rows,
+      features: batch.features,
+      input: batch.input,
+      expiresAtMs: batch.timeoutMs === 0 ? Infinity : this.nowMs() + batch.timeoutMs,
+      isAbandoned: () => !this.open,
+      answer: (outcome) => this.answer(batch, outcome),
+    });
+  }
+
+  private answer(batch: InferBatch, outcome: InferOutcome): void {
+    this.observer.answered(outcome.ok ? 'ok' : outcome.code, batch.rows);
+    this.unanswered -= 1;
+    if (!this.open) return;
+    if (!this.stream.write(toResult(batch.batchId, outcome))) this.stream.pause();
+    this.endWhenDone();
+  }
+
+  private halfClose(): void {
+    this.halfClosed = true;
+    this.endWhenDone();
+  }
+
+  private endWhenDone(): void {
+    if (this.halfClosed && this.unanswered === 0 && this.open) this.stream.end();
+  }
+}
+
+function toResult(batchId: number, outcome: InferOutcome): InferResult {
+  const base = InferResult.create({ batchId });
+  if (!outcome.ok) return { ...base, errorCode: outcome.code, errorMessage: outcome.message };
+  return { ...base, output: outcome.output, columns: outcome.columns, runUs: outcome.runUs };
+}

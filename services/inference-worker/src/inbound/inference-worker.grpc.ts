@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import type { OnModuleInit } from '@nestjs/common';
+import {
+  type InferBatch,
+  InferenceWorkerService,
+  type InferResult,
+  type PrepareRequest,
+  type PrepareResponse,
+} from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import { type ErrorCode, MillraceError } from '#libs/errors/millrace-error.js';
+import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { projectRoot } from '#libs/storage/sql-file.js';
+import type { BatchScheduler } from '../domain/batch-scheduler.js';
+import type { ModelPool } from '../domain/model-pool.js';
+import type { FaultCode } from '../domain/outcome.js';
+import type { WorkerObserver } from '../domain/ports.js';
+import { InferStream } from './infer-stream.js';
+
+/** Prepare's errors; on the Infer stream a fault is a result. */
+const prepareErrors: Record<FaultCode, ErrorCode> = {
+  'model-not-found': 'not-found',
+  'hash-mismatch': 'failed-precondition',
+  'bad-shape': 'failed-precondition',
+  'run-failed': 'failed-precondition',
+  deadline: 'deadline-exceeded',
+  overloaded: 'resource-exhausted',
+};
+
+export class InferenceWorkerGrpc implements OnModuleInit {
+  constructor(
+    private readonly server: GrpcServer,
+    private readonly pool: ModelPool,
+    private readonly scheduler: BatchScheduler,
+    private readonly observer: WorkerObserver,
+  ) {}
+
+  onModuleInit(): void {
+    this.server.addService(InferenceWorkerService, {
+      infer: handle.duplex<InferBatch, InferResult>(
+        (stream) => void new InferStream(stream, this.scheduler, this.observer, () => performance.now()),
+      ),
+      prepare: handle.unary((request: PrepareRequest) => this.prepare(request)),
+    });
+    this.server.addReflection('millrace/worker/v1/worker.proto', join(projectRoot(), 'proto'));
+  }
+
+  private async prepare(request: PrepareRequest): Promise<PrepareResponse> {
+    const outcome = await this.pool.load(request.onnxSha256);
+    if (!outcome.ok) throw new MillraceError(prepareErrors[outcome.code], `${outcome.code}: ${outcome.message}`);
+    const { model } = outcome;
+    if (request.features !== model.features)
+      throw new MillraceError(
+        'failed-precondition',
+        `bad-shape: features: ${request.features}; model ${request.onnxSha256} reads ${model.features}`,
+      );
+    return { inputName: model.inputName, outputName: model.outputName, loadMs: Math.round(model.loadMs) };
+  }
+}

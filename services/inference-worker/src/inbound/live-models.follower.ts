@@ -1,0 +1,43 @@
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import { ModelVersionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
+import { type ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
+import type { LiveModels, ModelRef } from '../domain/live-models.js';
+
+/** Reads which versions exist and which are live; the service is ready when those that are live have been loaded. */
+export class LiveModelsFollower implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private followers: Consumer[] = [];
+
+  constructor(
+    private readonly messageLog: MessageLog,
+    private readonly liveModels: LiveModels,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.followers = await Promise.all([
+      this.messageLog.follow('modelsChanged', (key, value) => this.liveModels.setVersion(key, versionOf(value))),
+      this.messageLog.follow('routesChanged', (key, value) => this.liveModels.setRoute(key, liveOf(value))),
+    ]);
+    await this.liveModels.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.followers.map((follower) => follower.stop()));
+  }
+}
+
+function versionOf(value: Buffer | null): ModelRef | undefined {
+  return value === null ? undefined : refOf(ModelVersionChanged.decode(value).version);
+}
+
+function liveOf(value: Buffer | null): ModelRef | undefined {
+  if (value === null) return undefined;
+  const route = Route.decode(value);
+  return route.deleted ? undefined : refOf(route.live);
+}
+
+function refOf(version: ModelVersion | undefined): ModelRef | undefined {
+  return version === undefined
+    ? undefined
+    : { name: `${version.model}@${version.version}`, sha256: version.onnxSha256 };
+}

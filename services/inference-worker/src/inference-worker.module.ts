@@ -1,0 +1,76 @@
+import { type DynamicModule, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { ServiceModule } from '#libs/boot/service.module.js';
+import { MessageLog } from '#libs/messaging/message-log.js';
+import { GrpcServer } from '#libs/rpc/grpc-server.js';
+import { ArtifactStore } from '#libs/storage/artifact-store.js';
+import { Logger } from '#libs/telemetry/logger.js';
+import { Metrics } from '#libs/telemetry/metrics.js';
+import { BatchScheduler } from './domain/batch-scheduler.js';
+import { LiveModels } from './domain/live-models.js';
+import { ModelPool } from './domain/model-pool.js';
+import { ModelLoader, WorkerObserver } from './domain/ports.js';
+import { InferenceWorkerGrpc } from './inbound/inference-worker.grpc.js';
+import { LiveModelsFollower } from './inbound/live-models.follower.js';
+import { MetricsObserver } from './inference-worker.metrics.js';
+import type { InferenceWorkerSettings } from './inference-worker.settings.js';
+import { OnnxModelLoader } from './outbound/onnx-model.loader.js';
+
+const nowMs = (): number => performance.now();
+
+@Module({})
+export class InferenceWorkerModule implements OnApplicationShutdown {
+  constructor(private readonly pool: ModelPool) {}
+
+  onApplicationShutdown(): void {
+    this.pool.unloadAll();
+  }
+
+  static register(settings: InferenceWorkerSettings): DynamicModule {
+    const limit = { maxRows: settings.MAX_RUN_ROWS, targetUs: settings.RUN_TARGET_US };
+    return {
+      module: InferenceWorkerModule,
+      imports: [ServiceModule.register('inference-worker', settings)],
+      providers: [
+        {
+          provide: ModelLoader,
+          useFactory: () => new OnnxModelLoader(new ArtifactStore(settings.ARTIFACTS_DIR), limit),
+        },
+        {
+          provide: WorkerObserver,
+          inject: [Metrics],
+          useFactory: (metrics: Metrics) => new MetricsObserver(metrics),
+        },
+        {
+          provide: ModelPool,
+          inject: [ModelLoader, WorkerObserver],
+          useFactory: (loader: ModelLoader, observer: WorkerObserver) =>
+            new ModelPool(loader, settings.MAX_LOADED_MODELS, observer, nowMs),
+        },
+        {
+          provide: BatchScheduler,
+          inject: [ModelPool, WorkerObserver],
+          useFactory: (pool: ModelPool, observer: WorkerObserver) =>
+            new BatchScheduler(pool, settings.MAX_QUEUED_ROWS, observer, nowMs),
+        },
+        {
+          provide: LiveModels,
+          inject: [ModelPool, Logger],
+          useFactory: (pool: ModelPool, log: Logger) =>
+            new LiveModels(pool, (model, problem) => log.error('model_not_loaded', { ...model, problem })),
+        },
+        {
+          provide: LiveModelsFollower,
+          inject: [MessageLog, LiveModels],
+          useFactory: (messageLog: MessageLog, liveModels: LiveModels) =>
+            new LiveModelsFollower(messageLog, liveModels),
+        },
+        {
+          provide: InferenceWorkerGrpc,
+          inject: [GrpcServer, ModelPool, BatchScheduler, WorkerObserver],
+          useFactory: (server: GrpcServer, pool: ModelPool, scheduler: BatchScheduler, observer: WorkerObserver) =>
+            new InferenceWorkerGrpc(server, pool, scheduler, observer),
+        },
+      ],
+    };
+  }
+}
