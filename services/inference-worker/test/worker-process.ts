@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { projectRoot } from '#libs/storage/sql-file.js';
+
+export const token = 'integration-test-token';
+
+/** The built worker as a process of its own, so that it can be killed. */
+export interface WorkerProcess {
+  readonly grpcAddress: string;
+  /** The lines of its log, parsed. */
+  readonly log: Record<string, unknown>[];
+  /** The sum of a metric over its labels. */
+  metric(name: string): Promise<number>;
+  kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
+}
+
+/** Resolves when the worker is ready. */
+export async function startWorker(brokers: string, artifactsDir: string): Promise<WorkerProcess> {
+  const [grpcAddress, httpAddress] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+  const child = spawn(process.execPath, [join(projectRoot(), 'dist/services/inference-worker/src/main.js')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env['PATH'],
+      GRPC_LISTEN: grpcAddress,
+      HTTP_LISTEN: httpAddress,
+      KAFKA_BROKERS: brokers,
+      MILLRACE_TOKEN: token,
+      MILLRACE_TOKENS: `test=${token}`,
+      ARTIFACTS_DIR: artifactsDir,
+    },
+  });
+  const log: Record<string, unknown>[] = [];
+  await started(child, log);
+  return {
+    grpcAddress,
+    log,
+    metric: (name) => readMetric(`http://${httpAddress}/metrics`, name),
+    kill: async (signal) => {
+      const exited = once(child, 'exit');
+      child.kill(signal);
+      const [code] = (await exited) as [number | null];
+      return code;
+    },
+  };
+}
+
+function started(child: ChildProcess, log: Record<string, unknown>[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let rest = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) log.push(JSON.parse(line) as Record<string, unknown>);
+      if (log.some(({ event }) => event === 'service_started')) resolve();
+    });
+    child.on('exit', (code) => reject(new Error(`the worker ended with ${code}: ${JSON.stringify(log)}`)));
+  });
+}
+
+async function readMetric(url: string, name: string): Promise<number> {
+  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+  const lines = (await response.text()).split('\n').filter((line) => line.startsWith(`${name}{`));
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
