@@ -1,0 +1,59 @@
+import { describe, expect, it } from '@jest/globals';
+import { compileExpression, ExpressionError, type ColumnType } from './compile-expression.js';
+
+const scope: Record<string, ColumnType> = { delay: 'int32', distance: 'float64', origin: 'string', at: 'timestamp', ok: 'bool' };
+const row = { delay: 37, distance: 1.5, origin: 'DEN', at: Date.UTC(2001, 5, 10), ok: true };
+
+describe('an expression over columns', () => {
+  it.each([
+    ['delay / 15', 'int64', 2],
+    ['delay % 15', 'int64', 7],
+    ['-delay / 15', 'int64', -2],
+    ['delay >= 15 ? 1 : 0', 'int64', 1],
+    ['clamp(delay, -60, 30)', 'int64', 30],
+    ['clamp(distance, 2.0, 3.0)', 'float64', 2],
+    ['distance * 2.0', 'float64', 3],
+    ["origin == 'DEN' && ok", 'bool', true],
+    ["origin + '!'", 'string', 'DEN!'],
+    ['at.getDayOfWeek()', 'int64', 0],
+    ['at', 'timestamp', row.at],
+  ])('%s is %s %s', (source, type, value) => {
+    const compiled = compileExpression(source, scope);
+    expect(compiled.type).toBe(type);
+    expect(compiled.evaluate(row)).toBe(value);
+  });
+
+  it('is null where a column that it reads is null', () => {
+    expect(compileExpression('delay + 1', scope).evaluate({ ...row, delay: null })).toBeNull();
+    expect(compileExpression('1', scope).evaluate({})).toBe(1);
+  });
+
+  it('knows which columns it reads', () => {
+    expect(compileExpression("origin == 'X' ? delay : delay + 1", scope).reads).toEqual(['origin', 'delay']);
+  });
+
+  it('has no value for a division by zero or an overflow', () => {
+    expect(() => compileExpression('delay / (delay - 37)', scope).evaluate(row)).toThrow();
+    expect(() => compileExpression('delay * 9007199254740991', scope).evaluate(row)).toThrow();
+  });
+});
+
+describe('a wrong expression names its fault and its place', () => {
+  it.each([
+    ['dealy >= 15', 'unknown-column', 0, /reads `dealy`; there is delay, distance/],
+    ['1 + dealy', 'unknown-column', 4, /dealy/],
+    ['delay + origin', 'type-mismatch', 0, /no such overload/],
+    ['delay +', 'syntax', undefined, /delay \+/],
+    ['[1, 2]', 'type-mismatch', 0, /gives list/],
+  ])('%s', (source, code, offset, message) => {
+    let error: unknown;
+    try {
+      compileExpression(source, scope);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(ExpressionError);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+    if (offset !== undefined) expect((error as ExpressionError).offset).toBe(offset);
+  });
+});

@@ -1,0 +1,53 @@
+import type { StreamPosition } from '#libs/contracts/generated/millrace/features/v1/features.js';
+import type { Prediction } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+
+/** What the online store could see when it answered; shared by everything of one answer. */
+export type Snapshot = readonly StreamPosition[];
+
+/** The vector of one row. */
+export interface Features {
+  /** float32, in the model's order; NaN = null. */
+  readonly values: Float32Array;
+  readonly asOfMs: number;
+  readonly snapshot: Snapshot;
+}
+
+/** Where features come from. */
+export abstract class FeatureSource {
+  /**
+   * Vectors of rows at their own instants (their event time column, else now).
+   * @param rows UTF-8 JSON objects with the spine's columns
+   * @param digest of the feature service that the model was trained on
+   * @throws MillraceError unavailable, deadline-exceeded, invalid-argument (a row), failed-precondition (the feature service is another now)
+   */
+  abstract get(featureService: string, digest: string, rows: readonly Uint8Array[]): Promise<Features[]>;
+}
+
+/** Where models run. */
+export abstract class ModelRunner {
+  /**
+   * @param input float32 [rows, features], row-major
+   * @returns the score of each row: of class 1 for binary, the value for regression
+   * @throws MillraceError unavailable, deadline-exceeded, resource-exhausted, internal
+   */
+  abstract run(onnxSha256: string, rows: number, input: Float32Array): Promise<Float32Array>;
+  /** Resolves when a worker has loaded and checked the model. */
+  abstract prepare(onnxSha256: string, features: number): Promise<void>;
+}
+
+/** A prediction before it has its id. */
+export interface Unlogged {
+  readonly prediction: Omit<Prediction, 'predictionId' | 'snapshot' | 'answeredAtMs' | 'latencyUs'>;
+  readonly snapshot: Snapshot;
+  /** performance.now() when the request had been decoded. */
+  readonly startedMs: number;
+}
+
+/** Keeps every prediction before it is answered. */
+export abstract class PredictionLog {
+  /**
+   * Resolves with the ids, in order, when the predictions are kept whatever happens to this process.
+   * @throws MillraceError unavailable when they cannot be kept: then nothing may be answered
+   */
+  abstract keep(predictions: readonly Unlogged[]): Promise<string[]>;
+}

@@ -1,0 +1,53 @@
+import type { Metrics } from '#libs/telemetry/metrics.js';
+
+const seconds = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1];
+
+const table = {
+  requests: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_requests_total',
+    help: 'ModelInfer calls by outcome: ok or an error code',
+    labels: ['endpoint', 'outcome'],
+  },
+  predictions: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_predictions_total',
+    help: 'Rows answered',
+    labels: ['endpoint', 'model_version'],
+  },
+  fallbacks: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_fallbacks_total',
+    help: 'Rows answered with the declared fallback',
+    labels: ['endpoint'],
+  },
+  latencySeconds: {
+    type: 'histogram',
+    name: 'millrace_inference_gateway_latency_seconds',
+    help: 'From a request decoded to its predictions logged',
+    labels: ['endpoint'],
+    buckets: seconds,
+  },
+  featureBatchRows: {
+    type: 'histogram',
+    name: 'millrace_inference_gateway_feature_batch_rows',
+    help: 'Rows that one question to the feature store carried',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1000],
+  },
+  logBytes: {
+    type: 'gauge',
+    name: 'millrace_inference_gateway_log_bytes',
+    help: 'Predictions in the write-ahead log that have not been shipped, in whole segments',
+  },
+  shippedBlocks: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_shipped_blocks_total',
+    help: 'Blocks of predictions that Kafka has acknowledged',
+  },
+} as const;
+
+export function inferenceGatewayMetrics(metrics: Metrics) {
+  return metrics.create(table);
+}
+
+export type InferenceGatewayMetrics = ReturnType<typeof inferenceGatewayMetrics>;

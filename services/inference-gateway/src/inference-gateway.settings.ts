@@ -1,0 +1,20 @@
+import type { z } from 'zod';
+import { serviceSettings, setting } from '#libs/config/settings.js';
+
+export const inferenceGatewaySettings = {
+  ...serviceSettings,
+  FEATURE_STORE_ADDRESS: setting.address(),
+  INFERENCE_WORKER_ADDRESSES: setting.addresses(),
+  /** Holds the write-ahead log of predictions. */
+  DATA_DIR: setting.text(),
+  /** Unshipped predictions that the log may hold; when full, predictions are refused. */
+  WAL_MAX_BYTES: setting.integer(2 ** 30, 2 ** 20, 2 ** 40),
+  /** Force the log to the disk before every answer: survives a power cut, not only a killed process. */
+  WAL_FSYNC: setting.flag(false),
+  /** Rows in flight; beyond it callers get RESOURCE_EXHAUSTED at once. */
+  MAX_ROWS_IN_FLIGHT: setting.integer(20_000, 1, 10_000_000),
+  FEATURES_TIMEOUT_MS: setting.integer(1_000, 10, 60_000),
+  WORKER_TIMEOUT_MS: setting.integer(1_000, 10, 60_000),
+};
+
+export type InferenceGatewaySettings = z.infer<z.ZodObject<typeof inferenceGatewaySettings>>;

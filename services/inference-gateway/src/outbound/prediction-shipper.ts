@@ -1,0 +1,61 @@
+import { errorMessage } from '#libs/errors/millrace-error.js';
+import type { Publisher } from '#libs/messaging/message-log.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+import type { Readiness } from '#libs/telemetry/readiness.js';
+import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+
+const batchBytes = 512 * 1024;
+const idleMs = 20;
+
+/** Carries the write-ahead log to Kafka, in order. What was sent but not marked is sent again after a crash: the reader knows a block by its log and sequence. */
+export class PredictionShipper {
+  private running: Promise<void> | undefined;
+  private stopped = false;
+
+  constructor(
+    private readonly wal: WriteAheadLog,
+    private readonly publisher: Publisher,
+    private readonly maxBytes: number,
+    private readonly metrics: InferenceGatewayMetrics,
+    private readonly readiness: Readiness,
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  /** Ships what is there, if Kafka takes it, and ends. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const key = Buffer.from(this.wal.id);
+    for (;;) {
+      const entries = await this.wal.readAfter(this.wal.shippedSequence, batchBytes);
+      if (entries.length === 0) {
+        if (this.stopped) return;
+        await new Promise((resolve) => setTimeout(resolve, idleMs));
+        continue;
+      }
+      try {
+        await this.publisher.publish(entries.map(({ payload }) => ({ key, value: payload, headers: {} })));
+        this.wal.markShipped(entries.at(-1)!.sequence);
+        this.metrics.shippedBlocks.inc(entries.length);
+      } catch (error) {
+        this.logger.warn('predictions_not_shipped', { error: errorMessage(error), bytes: this.wal.bytes });
+        if (this.stopped) return; // they stay in the log, and are shipped at the next start
+      }
+      this.report();
+    }
+  }
+
+  private report(): void {
+    const { bytes } = this.wal;
+    this.metrics.logBytes.set(bytes);
+    this.readiness.set('prediction-log', bytes > this.maxBytes * 0.9 ? `${bytes} of ${this.maxBytes} bytes are waiting for Kafka` : undefined);
+  }
+}

@@ -1,0 +1,54 @@
+import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import { PredictionLog, type Snapshot, type Unlogged } from '../domain/ports.js';
+import { TurnBatcher } from './turn-batcher.js';
+
+interface Waiting {
+  readonly predictions: readonly Unlogged[];
+  resolve(ids: string[]): void;
+  reject(error: unknown): void;
+}
+
+/** Everything that is ready in one turn becomes one block, appended to the write-ahead log in one write; only then is it answered. */
+export class WalPredictionLog extends PredictionLog {
+  private readonly batcher = new TurnBatcher<Waiting>((waiting) => this.flush(waiting));
+
+  constructor(private readonly wal: WriteAheadLog) {
+    super();
+  }
+
+  override keep(predictions: readonly Unlogged[]): Promise<string[]> {
+    return new Promise((resolve, reject) => this.batcher.add({ predictions, resolve, reject }));
+  }
+
+  private flush(waiting: readonly Waiting[]): void {
+    const { block, ids } = this.block(waiting.flatMap(({ predictions }) => predictions));
+    this.wal.append(PredictionBlock.encode(block).finish()).then(
+      () => {
+        let first = 0;
+        for (const { predictions, resolve } of waiting) resolve(ids.slice(first, (first += predictions.length)));
+      },
+      (error: unknown) => {
+        for (const { reject } of waiting) reject(error);
+      },
+    );
+  }
+
+  private block(unlogged: readonly Unlogged[]): { block: PredictionBlock; ids: string[] } {
+    const sequence = this.wal.nextSequence;
+    const snapshots = new Map<Snapshot, number>();
+    const [nowMs, wallMs] = [performance.now(), Date.now()];
+    const predictions = unlogged.map(({ prediction, snapshot, startedMs }, i) => {
+      if (!snapshots.has(snapshot)) snapshots.set(snapshot, snapshots.size);
+      return {
+        ...prediction,
+        predictionId: `${this.wal.id}-${sequence}-${i}`,
+        snapshot: snapshots.get(snapshot)!,
+        answeredAtMs: wallMs,
+        latencyUs: Math.round((nowMs - startedMs) * 1_000),
+      };
+    });
+    const block = { walId: this.wal.id, sequence, predictions, snapshots: [...snapshots.keys()].map((positions) => ({ positions: [...positions] })) };
+    return { block, ids: predictions.map(({ predictionId }) => predictionId) };
+  }
+}
