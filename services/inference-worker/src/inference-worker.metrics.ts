@@ -17,7 +17,7 @@ const table = {
   runSeconds: {
     type: 'histogram',
     name: 'millrace_inference_worker_run_seconds',
-    help: 'One run of a model, with the event-loop turn in which it starts',
+    help: 'How long one run of a model held the thread',
     buckets: [0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1],
   },
   runRows: {

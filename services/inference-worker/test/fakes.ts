@@ -1,6 +1,6 @@
 import { fault, type InferOutcome } from '../src/domain/outcome.js';
 import type { InferItem } from '../src/domain/lane.js';
-import { type LoadedModel, type LoadOutcome, ModelLoader, WorkerObserver } from '../src/domain/ports.js';
+import { type LoadedModel, type LoadOutcome, ModelLoader, type ModelRun, WorkerObserver } from '../src/domain/ports.js';
 
 /** Answers each row with its sum and its first cell: columns 2. Remembers the rows of every run and whether it was released. */
 export class FakeModel implements LoadedModel {
@@ -18,7 +18,7 @@ export class FakeModel implements LoadedModel {
     readonly maxRows = 4,
   ) {}
 
-  async run(input: Float32Array, rows: number): Promise<Float32Array> {
+  async run(input: Float32Array, rows: number): Promise<ModelRun> {
     await new Promise((resolve) => setImmediate(resolve));
     if (this.released > 0) throw new Error('run after release');
     this.runs.push(rows);
@@ -30,7 +30,7 @@ export class FakeModel implements LoadedModel {
       output[row * 2] = cells.reduce((sum, cell) => sum + cell, 0);
       output[row * 2 + 1] = cells[0]!;
     }
-    return output;
+    return { output, tookUs: 5 };
   }
 
   async release(): Promise<void> {

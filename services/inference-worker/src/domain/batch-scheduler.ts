@@ -2,7 +2,7 @@ import { errorMessage } from '#libs/errors/millrace-error.js';
 import { failSlices, gather, type InferItem, Lane, scatter, type Slice } from './lane.js';
 import type { Lease, ModelPool } from './model-pool.js';
 import { fault } from './outcome.js';
-import type { LoadedModel, WorkerObserver } from './ports.js';
+import type { LoadedModel, ModelRun, WorkerObserver } from './ports.js';
 
 interface ReadyLane {
   readonly lane: Lane;
@@ -85,24 +85,22 @@ export class BatchScheduler {
     const slices = lane.take(model, this.nowMs());
     this.changeQueued(lane.queuedRows - before);
     if (slices.length === 0) return;
-    const startMs = this.nowMs();
     const result = await this.run(model, slices).catch((error: unknown) =>
       fault('run-failed', `model ${lane.sha256}: ${errorMessage(error)}`),
     );
     if ('ok' in result) return failSlices(slices, result);
-    const tookMs = this.nowMs() - startMs;
-    this.observer.ran(result.rows, tookMs / 1_000);
-    scatter(slices, model.columns, result.output, tookMs * 1_000);
+    this.observer.ran(result.rows, result.tookUs / 1_000_000);
+    scatter(slices, model.columns, result.output, result.tookUs);
   }
 
-  private async run(model: LoadedModel, slices: Slice[]): Promise<{ rows: number; output: Float32Array }> {
+  private async run(model: LoadedModel, slices: Slice[]): Promise<ModelRun & { rows: number }> {
     const needed = model.maxRows * model.features;
     if (this.scratch.length < needed) this.scratch = new Float32Array(needed);
     const rows = gather(slices, model.features, this.scratch);
-    const output = await model.run(this.scratch.subarray(0, rows * model.features), rows);
-    const bad = countNonFinite(output);
+    const result = await model.run(this.scratch.subarray(0, rows * model.features), rows);
+    const bad = countNonFinite(result.output);
     if (bad > 0) this.observer.nonFinite(bad);
-    return { rows, output };
+    return { ...result, rows };
   }
 
   private changeQueued(rows: number): void {

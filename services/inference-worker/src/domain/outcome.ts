@@ -21,7 +21,7 @@ export interface Scored {
   /** float32 little-endian, row-major [rows, columns]; what the model said, NaN and infinities included. */
   readonly output: Buffer;
   readonly columns: number;
-  /** The longest run that had rows of this batch, in microseconds, with the event-loop turn in which it started. */
+  /** The longest run that had rows of this batch, in microseconds. */
   readonly runUs: number;
 }
 

@@ -1,5 +1,12 @@
 import type { Fault, FaultCode } from './outcome.js';
 
+export interface ModelRun {
+  /** Row-major [rows, columns]. */
+  readonly output: Float32Array;
+  /** How long the model held the thread, in microseconds. */
+  readonly tookUs: number;
+}
+
 /** A model that is ready to run: one float32 input [rows, features], one float32 output [rows, columns]. */
 export interface LoadedModel {
   readonly inputName: string;
@@ -11,9 +18,8 @@ export interface LoadedModel {
   readonly loadMs: number;
   /**
    * @param input row-major [rows, features]; not to be changed before the promise settles; NaN = missing value
-   * @returns row-major [rows, columns]
    */
-  run(input: Float32Array, rows: number): Promise<Float32Array>;
+  run(input: Float32Array, rows: number): Promise<ModelRun>;
   /** Gives its memory back; never called while a run is under way. */
   release(): Promise<void>;
 }

@@ -45,14 +45,10 @@ export class OnnxModelLoader extends ModelLoader {
     const contract = readContract(session, sha256);
     if ('ok' in contract) return contract;
     const zeros = new Float32Array(this.limit.maxRows * contract.features);
-    const measureUs = async (rows: number): Promise<number> => {
-      const beganMs = performance.now();
-      await runSession(session, contract, zeros.subarray(0, rows * contract.features), rows);
-      return (performance.now() - beganMs) * 1_000;
-    };
+    const tryRows = (rows: number) => runSession(session, contract, zeros.subarray(0, rows * contract.features), rows);
     try {
-      const { columns } = await runSession(session, contract, zeros.subarray(0, contract.features), 1);
-      const maxRows = await measureBatchLimit(measureUs, this.limit);
+      const { columns } = await tryRows(1);
+      const maxRows = await measureBatchLimit(async (rows) => (await tryRows(rows)).tookUs, this.limit);
       return { ok: true, model: toModel(session, contract, { columns, maxRows, loadMs: performance.now() - startMs }) };
     } catch (error) {
       return fault('run-failed', `model ${sha256} does not run: ${errorMessage(error)}`);
@@ -69,10 +65,10 @@ function toModel(
     ...contract,
     ...measured,
     run: async (input, rows) => {
-      const { output, columns } = await runSession(session, contract, input, rows);
+      const { columns, ...result } = await runSession(session, contract, input, rows);
       if (columns !== measured.columns)
         throw new Error(`output ${contract.outputName} had ${measured.columns} columns and now has ${columns}`);
-      return output;
+      return result;
     },
     release: () => session.release(),
   };

@@ -1,5 +1,6 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { type Fault, fault } from '../domain/outcome.js';
+import type { ModelRun } from '../domain/ports.js';
 
 /** One thread a session: batches, not threads, are what makes small models fast. The memory arena grows with every model loaded, so it is off. */
 const sessionOptions: InferenceSession.SessionOptions = {
@@ -40,7 +41,7 @@ export function readContract(session: InferenceSession, sha256: string): ModelCo
 
 /**
  * @param input row-major [rows, features]
- * @returns row-major [rows, columns] and how many columns; an output [rows] has one
+ * @returns the output, row-major [rows, columns], and how many columns; an output [rows] has one
  * @throws Error when onnxruntime does, or when the output has not `rows` rows of float32
  */
 export async function runSession(
@@ -48,14 +49,18 @@ export async function runSession(
   contract: ModelContract,
   input: Float32Array,
   rows: number,
-): Promise<{ output: Float32Array; columns: number }> {
+): Promise<ModelRun & { columns: number }> {
   const feeds = { [contract.inputName]: new Tensor('float32', input, [rows, contract.features]) };
+  // run() does its work, all of it synchronous, in an immediate: ours comes right before, so that the time is the model's and not that of what the event loop did first.
+  let beganMs = 0;
+  setImmediate(() => (beganMs = performance.now()));
   const result = await session.run(feeds, [contract.outputName]);
+  const tookUs = (performance.now() - beganMs) * 1_000;
   const tensor = result[contract.outputName];
   const [outRows, columns = 1, ...more] = tensor?.dims ?? [];
   if (tensor?.type !== 'float32' || outRows !== rows || more.length > 0)
     throw new Error(`output ${contract.outputName} is ${tensor?.type} [${tensor?.dims}] for ${rows} rows`);
-  return { output: tensor.data as Float32Array, columns };
+  return { output: tensor.data as Float32Array, columns, tookUs };
 }
 
 function describe(value: InferenceSession.ValueMetadata): string {
