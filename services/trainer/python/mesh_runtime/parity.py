@@ -2,6 +2,9 @@
 
 Sums in float32 and in float64 differ by about 5e-7; a converter's mistake differs by 1e-2 and more, often on few rows. Hence thresholds on the
 share of rows, not equality, and edge cases of their own that no sample would hold.
+
+Rounding of a sum grows with its parts: a regression of values around 120 that answers 0.8 has added and taken away 120, and is off by what 120
+rounds to. Its differences are therefore relative to the larger of the value and the root mean square of all values, not to the value alone.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ Score = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Compared:
-    """Differences are absolute for probabilities, relative to max(1, |value|) for regression."""
+    """Differences are absolute for probabilities, relative to max(scale, |value|) for regression."""
 
     rows: int
     max_abs_diff: float
@@ -44,14 +47,21 @@ class Compared:
         }
 
 
-def compare(native: np.ndarray, exported: np.ndarray, task: str, atol: float) -> Compared:
-    """Both [n], native in float64. NaN against a number counts as an infinite difference, NaN against NaN as none. Empty: no difference."""
+def scale_of(native: np.ndarray, task: str) -> float:
+    """The size of a prediction: 1 for probabilities; for regression the root mean square of the finite values, at least 1. Empty: 1."""
+    finite = np.asarray(native, dtype=np.float64)[np.isfinite(native)]
+    return 1.0 if task == "binary" or len(finite) == 0 else max(1.0, float(np.sqrt(np.mean(finite**2))))
+
+
+def compare(native: np.ndarray, exported: np.ndarray, task: str, atol: float, scale: float = 1.0) -> Compared:
+    """Both [n], native in float64; `scale` as by `scale_of`. NaN against a number counts as an infinite difference, NaN against NaN as
+    none. Empty: no difference."""
     native, exported = np.asarray(native, dtype=np.float64), np.asarray(exported, dtype=np.float64)
     with np.errstate(invalid="ignore"):
         diff = np.abs(native - exported)
     diff[native == exported] = 0
     if task == "regression":
-        diff /= np.maximum(1, np.abs(native))
+        diff /= np.maximum(scale, np.abs(native))
     diff[np.isnan(native) & np.isnan(exported)] = 0
     diff[np.isnan(diff)] = np.inf
     flipped = ((native >= 0.5) != (exported >= 0.5)) & (np.abs(native - 0.5) > FLIP_MARGIN) & (task == "binary")
@@ -66,15 +76,18 @@ def check_parity(
     """The report; `passed` when rows and edges hold. `heldOut` is false when validation rows were too few and training rows filled up.
     `native` and `exported` map float32 [n, F] to [n]; `model` is the ONNX model, whose thresholds become edge cases."""
     rows, held_out = sample_rows(data, spec.n, seed)
-    sampled = compare(native(rows), exported(rows), task, spec.atol)
+    answers = native(rows)
+    scale = scale_of(answers, task)
+    sampled = compare(answers, exported(rows), task, spec.atol, scale)
     edges = edge_rows(rows, model, seed, infinities)
-    edge = compare(native(edges), exported(edges), task, spec.atol)
+    edge = compare(native(edges), exported(edges), task, spec.atol, scale)
     few = rows[:BATCH_CHECK_ROWS]
-    batch = compare(exported(few), exported(few, 1), task, spec.atol)
+    batch = compare(exported(few), exported(few, 1), task, spec.atol, scale)
     within = sampled.mismatches <= spec.max_mismatch * sampled.rows and edge.mismatches <= spec.max_mismatch * edge.rows
     return {
         "passed": bool(within and sampled.flips == 0 and edge.flips == 0 and batch.mismatches == 0),
         "atol": spec.atol,
+        "scale": scale,
         "maxMismatch": spec.max_mismatch,
         "heldOut": held_out,
         "infinities": infinities,

@@ -46,7 +46,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class ParitySpec:
-    """`atol`: largest difference allowed, of probabilities absolutely, of regression values relative to max(1, |value|);
+    """`atol`: largest difference allowed, of probabilities absolutely, of regression values relative to max(1, |value|, root mean square);
     `max_mismatch`: share of rows that may exceed it."""
 
     n: int = 2000

@@ -6,7 +6,7 @@ import numpy as np
 from onnx import helper
 
 from mesh_runtime.data import Dataset, Rows
-from mesh_runtime.parity import check_parity, compare, edge_rows, sample_rows, tree_thresholds
+from mesh_runtime.parity import check_parity, compare, edge_rows, sample_rows, scale_of, tree_thresholds
 from mesh_runtime.spec import ParitySpec
 
 
@@ -35,6 +35,16 @@ class ParityTest(unittest.TestCase):
         self.assertAlmostEqual(compare(native, exported, "binary", 1e-5).max_abs_diff, 1)
         self.assertAlmostEqual(compare(native, exported, "regression", 1e-5).max_abs_diff, 0.1)
         self.assertEqual(compare(native, exported, "binary", 1e-5).mismatches, 2)
+
+    def test_a_small_value_among_large_ones_is_judged_by_their_rounding(self) -> None:
+        native = np.array([120.0, -120.0, 0.8])
+        scale = scale_of(native, "regression")
+        self.assertAlmostEqual(scale, 97.98, places=2)
+        rounded = native + 2e-4
+        self.assertEqual(compare(native, rounded, "regression", 1e-5).mismatches, 1)
+        self.assertEqual(compare(native, rounded, "regression", 1e-5, scale).mismatches, 0)
+        self.assertEqual(compare(native, native + 0.01, "regression", 1e-5, scale).mismatches, 3)
+        self.assertEqual((scale_of(native, "binary"), scale_of(np.empty(0), "regression"), scale_of(native / 1000, "regression")), (1, 1, 1))
 
     def test_nan_differs_from_every_number_but_not_from_nan(self) -> None:
         found = compare(np.array([np.nan, np.nan, 0.5, np.inf]), np.array([np.nan, 0.5, np.nan, np.inf]), "regression", 1e-5)
