@@ -103,7 +103,12 @@ export interface ModelSpec {
   readonly task: 'binary' | 'regression';
   /** A feature service. */
   readonly features: string;
-  readonly label: { readonly stream: string; readonly value: string; readonly join: string; readonly horizonMs: number };
+  readonly label: {
+    readonly stream: string;
+    readonly value: string;
+    readonly join: string;
+    readonly horizonMs: number;
+  };
   readonly segments: readonly string[];
   readonly owners: readonly string[];
 }
@@ -112,7 +117,13 @@ export interface SearchSpec {
   readonly trials: number;
   readonly sampler: 'tpe' | 'random';
   readonly pruner: 'median' | 'none';
-  readonly space: Readonly<Record<string, { readonly kind: 'int' | 'float'; readonly low: number; readonly high: number; readonly log: boolean } | { readonly kind: 'choice'; readonly values: readonly unknown[] }>>;
+  readonly space: Readonly<
+    Record<
+      string,
+      | { readonly kind: 'int' | 'float'; readonly low: number; readonly high: number; readonly log: boolean }
+      | { readonly kind: 'choice'; readonly values: readonly unknown[] }
+    >
+  >;
 }
 
 export interface PipelineSpec {
@@ -122,7 +133,11 @@ export interface PipelineSpec {
   readonly windowMs: number;
   /** Share of the time that is trained on, 0..1; the rest validates. */
   readonly trainShare: number;
-  readonly train: { readonly algorithm: string; readonly params: Readonly<Record<string, unknown>>; readonly search?: SearchSpec };
+  readonly train: {
+    readonly algorithm: string;
+    readonly params: Readonly<Record<string, unknown>>;
+    readonly search?: SearchSpec;
+  };
   /** CEL over `validate`, `parity` and `live`, e.g. 'validate.auc >= 0.80'. */
   readonly gates: readonly string[];
 }
@@ -150,6 +165,8 @@ export interface Specs {
 /** The features of a service in vector order: `<as>__<feature>` with '-' as '_', or the request feature's own name. */
 export function featureNames(service: FeatureServiceSpec): string[] {
   return service.items.flatMap((item) =>
-    'request' in item ? item.request.map(({ name }) => name) : item.features.map((feature) => `${item.as.replaceAll('-', '_')}__${feature}`),
+    'request' in item
+      ? item.request.map(({ name }) => name)
+      : item.features.map((feature) => `${item.as.replaceAll('-', '_')}__${feature}`),
   );
 }

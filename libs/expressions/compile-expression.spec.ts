@@ -1,7 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { compileExpression, ExpressionError, type ColumnType } from './compile-expression.js';
 
-const scope: Record<string, ColumnType> = { delay: 'int32', distance: 'float64', origin: 'string', at: 'timestamp', ok: 'bool' };
+const scope: Record<string, ColumnType> = {
+  delay: 'int32',
+  distance: 'float64',
+  origin: 'string',
+  at: 'timestamp',
+  ok: 'bool',
+};
 const row = { delay: 37, distance: 1.5, origin: 'DEN', at: Date.UTC(2001, 5, 10), ok: true };
 
 describe('an expression over columns', () => {

@@ -62,14 +62,24 @@ const maxLength = 2_000;
  * @throws ExpressionError
  */
 export function compileExpression(source: string, scope: Readonly<Record<string, ColumnType>>): CompiledExpression {
-  if (source.length > maxLength) throw new ExpressionError('syntax', `the expression has ${source.length} characters, at most ${maxLength} are taken`, 0);
+  if (source.length > maxLength)
+    throw new ExpressionError(
+      'syntax',
+      `the expression has ${source.length} characters, at most ${maxLength} are taken`,
+      0,
+    );
   const environment = environmentOf(scope);
   const parsed = parse(environment, source);
   const reads = [...new Set(identifiers(parsed.ast))].filter((name) => name in scope);
   const checked = parsed.check();
   if (!checked.valid) throw checkError(source, checked.error, scope);
   const type = columnTypes[checked.type ?? ''];
-  if (type === undefined) throw new ExpressionError('type-mismatch', `the expression gives ${checked.type}; a column is ${Object.keys(celTypes).join(', ')}`, 0);
+  if (type === undefined)
+    throw new ExpressionError(
+      'type-mismatch',
+      `the expression gives ${checked.type}; a column is ${Object.keys(celTypes).join(', ')}`,
+      0,
+    );
   const converters = reads.map((name) => [name, toCel[scope[name]!]] as const);
   return {
     source,
@@ -89,9 +99,16 @@ export function compileExpression(source: string, scope: Readonly<Record<string,
 
 function environmentOf(scope: Readonly<Record<string, ColumnType>>): Environment {
   const environment = new Environment({ unlistedVariablesAreDyn: false })
-    .registerFunction('clamp(int, int, int): int', (value: bigint, low: bigint, high: bigint) => (value < low ? low : value > high ? high : value))
-    .registerFunction('clamp(double, double, double): double', (value: number, low: number, high: number) => Math.min(Math.max(value, low), high));
-  return Object.entries(scope).reduce((known, [name, type]) => known.registerVariable(name, celTypes[type]), environment);
+    .registerFunction('clamp(int, int, int): int', (value: bigint, low: bigint, high: bigint) =>
+      value < low ? low : value > high ? high : value,
+    )
+    .registerFunction('clamp(double, double, double): double', (value: number, low: number, high: number) =>
+      Math.min(Math.max(value, low), high),
+    );
+  return Object.entries(scope).reduce(
+    (known, [name, type]) => known.registerVariable(name, celTypes[type]),
+    environment,
+  );
 }
 
 function parse(environment: Environment, source: string): ReturnType<Environment['parse']> {
@@ -107,7 +124,11 @@ function checkError(source: string, error: unknown, scope: Readonly<Record<strin
   const unknown = /Unknown variable:? ['"`]?([A-Za-z_][A-Za-z0-9_]*)/.exec(message)?.[1];
   const offset = positionOf(error);
   if (unknown === undefined) return new ExpressionError('type-mismatch', `"${source}": ${message}`, offset);
-  return new ExpressionError('unknown-column', `reads \`${unknown}\`; there is ${Object.keys(scope).join(', ')}`, offset);
+  return new ExpressionError(
+    'unknown-column',
+    `reads \`${unknown}\`; there is ${Object.keys(scope).join(', ')}`,
+    offset,
+  );
 }
 
 function firstLine(error: unknown): string {
@@ -134,7 +155,8 @@ function childrenOf(args: unknown): Node[] {
 
 function fromCel(value: unknown): number | string | boolean | null {
   if (typeof value === 'bigint') return exact(value);
-  if (value === null || typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') return value;
+  if (value === null || typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean')
+    return value;
   if (value instanceof Date) return value.getTime();
   throw new Error(`an expression gave a ${typeof value}`); // the check has refused every other type
 }

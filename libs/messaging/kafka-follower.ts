@@ -23,6 +23,7 @@ export async function followCompacted(
     groupId: `${service}.follow.${randomUUID()}`,
     sessionTimeout: 10_000,
     heartbeatInterval: 1_000,
+    maxWaitTimeInMs: 250, // a stop waits for the fetch in flight
   });
   let lastMs = Date.now();
   let caughtUp: () => void = () => undefined;

@@ -1,0 +1,177 @@
+import type {
+  AggregationName,
+  ColumnSpec,
+  EndpointSpec,
+  Expectation,
+  FeatureServiceSpec,
+  FeatureViewSpec,
+  Kind,
+  ModelSpec,
+  PipelineSpec,
+  SearchSpec,
+  SourceSpec,
+  Specs,
+  StreamSpec,
+} from './definition-kinds.js';
+import { aggregationNames } from './definition-kinds.js';
+import { parseDuration } from './duration.js';
+
+type Raw = Readonly<Record<string, unknown>>;
+type Looked = <K extends Kind>(kind: K, name: string) => Specs[K] | undefined;
+
+/**
+ * What a document means, with every short form written out; the same meaning gives the same spec. Only for documents that keep their schema.
+ * @param find other definitions, for defaults that come from them
+ */
+export function normalise<K extends Kind>(kind: K, raw: Raw, find: Looked): Specs[K] {
+  const about = {
+    name: raw['name'] as string,
+    ...(raw['description'] === undefined ? {} : { description: raw['description'] as string }),
+  };
+  return normalisers[kind](raw, about, find) as Specs[K];
+}
+
+interface About {
+  readonly name: string;
+  readonly description?: string;
+}
+
+const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Specs[K] } = {
+  Stream: (raw, about): StreamSpec => ({
+    ...about,
+    ...(raw['key'] === undefined ? {} : { key: raw['key'] as string }),
+    eventTime: raw['eventTime'] as string,
+    latenessMs: duration(raw['lateness'] ?? '1m'),
+    schema: entries(raw['schema']).map(([name, type]) => columnOf(name, type)),
+    derive: entries(raw['derive']).map(([name, expression]) => ({
+      name,
+      expression: String(expression),
+      type: 'int64',
+    })),
+    expectations: ((raw['expectations'] ?? []) as Raw[]).map((one): Expectation => {
+      const [name, args] = entries(one)[0]!;
+      return { name, arguments: args as Raw };
+    }),
+    compatibility: (raw['compatibility'] ?? 'BACKWARD') as string,
+    dataClasses: (raw['dataClasses'] ?? {}) as Record<string, string>,
+    ...(raw['retention'] === undefined ? {} : { retentionMs: duration(raw['retention']) }),
+  }),
+  Source: (raw, about): SourceSpec => ({
+    ...about,
+    stream: raw['stream'] as string,
+    connector: raw['connector'] as SourceSpec['connector'],
+    path: (raw['options'] as { path: string }).path,
+  }),
+  FeatureView: (raw, about): FeatureViewSpec => ({
+    ...about,
+    source: raw['source'] as string,
+    entity: Array.isArray(raw['entity'])
+      ? (raw['entity'] as string[]).map((name) => ({ name, column: name }))
+      : entries(raw['entity']).map(([name, column]) => ({ name, column: column as string })),
+    ttlMs: duration(raw['ttl']),
+    features: entries(raw['features']).map(([name, feature]) => featureOf(name, feature as Raw, duration(raw['ttl']))),
+  }),
+  FeatureService: (raw, about, find): FeatureServiceSpec => ({
+    ...about,
+    spine: raw['spine'] as string,
+    items: (raw['features'] as unknown[]).map((item) => itemOf(item, find)),
+  }),
+  Model: (raw, about): ModelSpec => {
+    const label = raw['label'] as { stream: string; value: string; join: string; horizon: string };
+    return {
+      ...about,
+      task: raw['task'] as ModelSpec['task'],
+      features: raw['features'] as string,
+      label: { stream: label.stream, value: label.value, join: label.join, horizonMs: duration(label.horizon) },
+      segments: (raw['segments'] ?? []) as string[],
+      owners: (raw['owners'] ?? []) as string[],
+    };
+  },
+  Pipeline: (raw, about): PipelineSpec => {
+    const data = raw['data'] as { window: string; split?: { train: string } };
+    const train = raw['train'] as { algorithm: string; params?: Raw; search?: Raw };
+    return {
+      ...about,
+      model: raw['model'] as string,
+      windowMs: duration(data.window),
+      trainShare: Number.parseInt(data.split?.train ?? '75%', 10) / 100,
+      train: {
+        algorithm: train.algorithm,
+        params: train.params ?? {},
+        ...(train.search === undefined ? {} : { search: searchOf(train.search) }),
+      },
+      gates: (raw['gates'] ?? []) as string[],
+    };
+  },
+  Endpoint: (raw, about): EndpointSpec => {
+    const fallback = raw['fallback'] as { prediction: number } | undefined;
+    return {
+      ...about,
+      model: raw['model'] as string,
+      ...(raw['stickyKey'] === undefined ? {} : { stickyKey: raw['stickyKey'] as string }),
+      log: { features: (raw['log'] as { features?: boolean } | undefined)?.features ?? true },
+      ...(fallback === undefined ? {} : { fallback: { prediction: fallback.prediction } }),
+    };
+  },
+};
+
+function entries(map: unknown): [string, unknown][] {
+  return Object.entries((map ?? {}) as Raw);
+}
+
+function duration(text: unknown): number {
+  return parseDuration(text as string);
+}
+
+function columnOf(name: string, type: unknown): ColumnSpec {
+  if (typeof type === 'string') return { name, type: type as ColumnSpec['type'], nullable: false };
+  const { nullable, ...rest } = type as Omit<ColumnSpec, 'name'>;
+  return { name, ...rest, nullable: nullable ?? false };
+}
+
+function featureOf(name: string, feature: Raw, ttlMs: number): FeatureViewSpec['features'][number] {
+  const aggregation = (aggregationNames.find((candidate) => candidate in feature) ?? 'count') as AggregationName;
+  return {
+    name,
+    aggregation,
+    value: String(feature[aggregation] ?? '*'),
+    windowMs: feature['over'] === undefined ? ttlMs : duration(feature['over']),
+    ...(feature['cap'] === undefined ? {} : { cap: feature['cap'] as number }),
+  };
+}
+
+function itemOf(item: unknown, find: Looked): FeatureServiceSpec['items'][number] {
+  const [view, use] = typeof item === 'string' ? ([item, null] as const) : (entries(item)[0]! as [string, Raw | null]);
+  if (view === 'request')
+    return { request: entries(use).map(([name, expression]) => ({ name, expression: String(expression) })) };
+  const spec = find('FeatureView', view);
+  const given = (use?.['entity'] ?? {}) as Raw;
+  const own = (spec?.entity ?? []).map(({ name }) => name);
+  const names = [...own, ...Object.keys(given).filter((name) => !own.includes(name))];
+  return {
+    view,
+    as: (use?.['as'] ?? view.replaceAll('-', '_')) as string,
+    entity: names.map((name) => ({ name, expression: String(given[name] ?? name) })),
+    features: (use?.['features'] ?? spec?.features.map((feature) => feature.name) ?? []) as string[],
+  };
+}
+
+function searchOf(raw: Raw): SearchSpec {
+  const space = entries(raw['space']).map(([name, dimension]) => {
+    const { int, float, choice, log } = dimension as {
+      int?: [number, number];
+      float?: [number, number];
+      choice?: unknown[];
+      log?: boolean;
+    };
+    if (choice !== undefined) return [name, { kind: 'choice', values: choice }];
+    const [low, high] = int ?? float ?? [0, 1];
+    return [name, { kind: int === undefined ? 'float' : 'int', low, high, log: log ?? false }];
+  });
+  return {
+    trials: raw['trials'] as number,
+    sampler: (raw['sampler'] ?? 'tpe') as SearchSpec['sampler'],
+    pruner: (raw['pruner'] ?? 'median') as SearchSpec['pruner'],
+    space: Object.fromEntries(space) as SearchSpec['space'],
+  };
+}
