@@ -129,13 +129,13 @@ export class WriteAheadLog {
   /** Whole entries from a place on; reads further where one entry is larger than `maxBytes`. */
   private async readAt(path: string, offset: number, maxBytes: number): Promise<(WalEntry & { end: number })[]> {
     const written = this.segments.find((segment) => segment.path === path)?.bytes ?? 0;
-    for (let wanted = maxBytes; offset < written; wanted *= 4) {
+    if (offset >= written) return [];
+    for (let wanted = maxBytes; ; wanted *= 4) {
       const bytes = await readBytes(path, offset, Math.min(wanted, written - offset));
       const { entries } = parse(bytes, offset);
       if (entries.length > 0) return entries;
       if (bytes.length === written - offset) throw new Error(`${path} is damaged at byte ${offset}`);
     }
-    return [];
   }
 
   private async writeAll(): Promise<void> {
