@@ -66,8 +66,7 @@ class FeatureStore implements OnApplicationBootstrap, BeforeApplicationShutdown 
     this.definitions = new DefinitionsFollower(messages, catalog, this.online, this.history, readiness, logger);
     const datasets = new DatasetBuilder(history, this.history, this.registry);
     const verifier = new VectorVerifier(history, this.history);
-    new FeatureStoreGrpc(
-      server,
+    const grpc = new FeatureStoreGrpc(
       catalog,
       store,
       new EntityCache(settings.MAX_CACHED_ENTITIES),
@@ -75,6 +74,7 @@ class FeatureStore implements OnApplicationBootstrap, BeforeApplicationShutdown 
       verifier,
       metrics,
     );
+    grpc.serve(server);
   }
 
   async onApplicationBootstrap(): Promise<void> {

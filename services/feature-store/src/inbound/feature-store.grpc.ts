@@ -41,14 +41,15 @@ export class FeatureStoreGrpc {
   }[] = [];
 
   constructor(
-    server: GrpcServer,
     private readonly catalog: Catalog,
     private readonly store: OnlineStore,
     private readonly cache: EntityCache,
     private readonly datasets: DatasetBuilder,
     private readonly verifier: VectorVerifier,
     private readonly metrics: FeatureStoreMetrics,
-  ) {
+  ) {}
+
+  serve(server: GrpcServer): void {
     server.addService(FeatureStoreService, {
       streamVectors: handle.duplex((stream: ServerDuplexStream<VectorsRequest, VectorsResponse>) =>
         this.streamVectors(stream),

@@ -1,0 +1,226 @@
+import { createReadStream, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { MeshState } from '#libs/boot/mesh-state.js';
+import type { Run } from '#libs/contracts/generated/millrace/trainer/v1/trainer.js';
+import { projectRoot } from '#libs/storage/sql-file.js';
+import { type Account, takeAccount } from './account.js';
+import type { DepartureEvent } from './flight-events.js';
+import type { History } from './flight-history.js';
+import { MeshClient, patiently, sleep } from './mesh-client.js';
+import type { Narrator } from './narrator.js';
+import { predictDepartures } from './predict-departures.js';
+
+export interface StoryOptions {
+  readonly history: History;
+  /** Days of June, from the 10th, that are predicted. */
+  readonly days: number;
+  readonly hub: string;
+  /** When the user typed the command, epoch ms. */
+  readonly startedMs: number;
+}
+
+const [endpoint, pipeline] = ['late-arrival', 'train-late-arrival'];
+const sources = ['departure-history', 'arrival-history'];
+const streams = ['departures', 'arrivals'];
+const at = (date: string): number => Date.parse(`${date}T00:00:00Z`);
+/** Windows are warm a week after the history begins. */
+const trainFromMs = at('2001-04-16');
+const validateFromMs = at('2001-05-28');
+const liveFromMs = at('2001-06-10');
+const dayMs = 86_400_000;
+const sliceMs = 6 * 3_600_000;
+/** After the last flight has landed. */
+const landedMs = 12 * 3_600_000;
+
+/** Flights as events, a model of them, and three weeks of predictions at the instants of departure, while the labels come in after landing. */
+export async function runStory(mesh: MeshState, options: StoryOptions, narrator: Narrator): Promise<Account> {
+  const client = new MeshClient(mesh);
+  try {
+    narrator.step('millrace apply -f examples/flights/definitions');
+    await applyDefinitions(client, narrator);
+    const liveToMs = liveFromMs + options.days * dayMs;
+    const departures = await readDepartures(options.history.departures, liveToMs);
+    narrator.step(`replaying departures and arrivals, 9 April to 9 June 2001 (hub ${options.hub})`);
+    const before = await replay(client, 0, liveFromMs, narrator, departures.total * 2);
+    narrator.step(`training: pipeline ${pipeline} on 16 April to 9 June`);
+    const run = await train(client, options, narrator);
+    narrator.step(
+      `10 June and ${options.days} days on: every departure predicted at its instant, in slices of six hours`,
+    );
+    const live = await predictLive(client, departures.live, liveToMs, run, narrator);
+    const rest = await replay(client, liveToMs, liveToMs + landedMs, undefined, 0);
+    const eventsIn = before.events + live.events + rest.events;
+    const seen = {
+      endpoint,
+      liveFromMs,
+      eventsIn,
+      ...live,
+      run,
+      eventsPerSecond: before.events / before.seconds,
+      startedMs: options.startedMs,
+    };
+    return await takeAccount(client, seen, narrator);
+  } finally {
+    client.close();
+  }
+}
+
+async function applyDefinitions(client: MeshClient, narrator: Narrator): Promise<void> {
+  const folder = join(projectRoot(), 'examples/flights/definitions');
+  const documents = readdirSync(folder).map((path) => ({ path, text: readFileSync(join(folder, path), 'utf8') }));
+  const response = await patiently(() =>
+    client.registry.call((stub) => stub.apply, { documents, dryRun: false, requestedBy: '' }, 30_000),
+  );
+  if (response.problems.length > 0)
+    throw new Error(
+      response.problems.map(({ path, line, column, message }) => `${path}:${line}:${column} ${message}`).join('\n'),
+    );
+  const counts = new Map<string, number>();
+  for (const { action } of response.changes) counts.set(action, (counts.get(action) ?? 0) + 1);
+  narrator.line([...counts].map(([action, count]) => `${count} ${action}`).join(', '));
+}
+
+/** Departures before the end, and those that are asked for. */
+async function readDepartures(path: string, toMs: number): Promise<{ total: number; live: DepartureEvent[] }> {
+  const live: DepartureEvent[] = [];
+  let total = 0;
+  for await (const line of createInterface({ input: createReadStream(path) })) {
+    const event = JSON.parse(line) as DepartureEvent;
+    const ms = Date.parse(event.departed_at);
+    if (ms >= toMs) break;
+    total += 1;
+    if (ms >= liveFromMs) live.push(event);
+  }
+  return { total, live };
+}
+
+/** Publishes what happened in [from, to) and waits until the features have it. Repeatable: an event that comes again counts once. */
+async function replay(
+  client: MeshClient,
+  fromMs: number,
+  toMs: number,
+  narrator: Narrator | undefined,
+  expected: number,
+): Promise<{ events: number; seconds: number }> {
+  const startedMs = Date.now();
+  const events = await patiently(
+    async () => {
+      let published = 0;
+      const request = { sources, fromMs, toMs, speedup: 0, advanceWatermark: true };
+      for await (const progress of client.ingest.stream((stub) => stub.replay, request, 600_000)) {
+        published = progress.published;
+        narrator?.progress(
+          progress.finished ? 1 : Math.min(0.99, published / expected),
+          `${published} events, ${new Date(progress.eventTimeMs).toISOString().slice(0, 10)}`,
+        );
+      }
+      return published;
+    },
+    120_000,
+    ['not-found'],
+  );
+  await waitForWatermark(client, toMs);
+  return { events, seconds: (Date.now() - startedMs) / 1_000 };
+}
+
+async function waitForWatermark(client: MeshClient, toMs: number): Promise<void> {
+  const untilMs = Date.now() + 180_000;
+  for (;;) {
+    const { positions } = await patiently(
+      () => client.features.call((stub) => stub.getWatermarks, { streams }, 5_000),
+      120_000,
+      ['not-found'],
+    );
+    const lowest = Math.min(...positions.map(({ watermarkMs }) => watermarkMs));
+    if (positions.length === streams.length && lowest >= toMs) return;
+    if (Date.now() > untilMs)
+      throw new Error(
+        `the features' watermark stays at ${new Date(lowest).toISOString()}, before ${new Date(toMs).toISOString()}`,
+      );
+    await sleep(20);
+  }
+}
+
+async function train(client: MeshClient, { hub }: StoryOptions, narrator: Narrator): Promise<Run> {
+  const request = {
+    pipeline,
+    reason: 'manual',
+    dataFromMs: trainFromMs,
+    dataToMs: liveFromMs,
+    validateFromMs,
+    idempotencyKey: `flights-${hub}`,
+  };
+  const started = await patiently(() => client.trainer.call((stub) => stub.startRun, request, 10_000), 120_000, [
+    'not-found',
+  ]);
+  const told = new Set<string>();
+  const run = await patiently(async () => {
+    let last = started;
+    for await (const state of client.trainer.stream((stub) => stub.watchRun, { runId: started.runId }, 900_000)) {
+      last = state;
+      for (const { name, state: stepState, startedMs, finishedMs, message } of state.steps) {
+        if (stepState !== 'succeeded' || told.has(name)) continue;
+        told.add(name);
+        narrator.line(`${name.padEnd(9)} ${((finishedMs - startedMs) / 1_000).toFixed(1).padStart(5)} s  ${message}`);
+      }
+    }
+    return last;
+  }, 300_000);
+  if (run.state !== 'succeeded') throw new Error(`run ${run.runId} of ${pipeline} ended as ${run.state}: ${run.error}`);
+  narrator.line(
+    `version ${run.modelVersion} is live; validate AUC ${run.metrics['validate.auc']?.toFixed(4)}, log-loss ${run.metrics['validate.logloss']?.toFixed(4)}`,
+  );
+  return run;
+}
+
+interface Live {
+  readonly answeredIds: string[];
+  readonly latenciesMs: number[];
+  readonly events: number;
+  readonly predictionsPerSecond: number;
+  readonly firstPredictionMs: number;
+  readonly askedFromMs: number;
+}
+
+/** Slice by slice: publish what happened, wait until the watermark has passed it, then ask for its departures, each as of its own instant. */
+async function predictLive(
+  client: MeshClient,
+  departures: readonly DepartureEvent[],
+  toMs: number,
+  run: Run,
+  narrator: Narrator,
+): Promise<Live> {
+  const metadata = await patiently(
+    () => client.gateway.call((stub) => stub.modelMetadata, { name: endpoint, version: run.modelVersion }, 5_000),
+    60_000,
+    ['not-found'],
+  );
+  const askedFromMs = Date.now();
+  const [answeredIds, latenciesMs] = [[] as string[], [] as number[]];
+  let [events, askingMs, firstPredictionMs] = [0, 0, 0];
+  for (let fromMs = liveFromMs; fromMs < toMs; fromMs += sliceMs) {
+    const untilMs = Math.min(toMs, fromMs + sliceMs);
+    events += (await replay(client, fromMs, untilMs, undefined, 0)).events;
+    const slice = departures.filter(
+      ({ departed_at }) => Date.parse(departed_at) >= fromMs && Date.parse(departed_at) < untilMs,
+    );
+    const startedMs = Date.now();
+    const answers = await predictDepartures(client, metadata, slice, () => (firstPredictionMs ||= Date.now()));
+    askingMs += Date.now() - startedMs;
+    answeredIds.push(...answers.predictionIds);
+    latenciesMs.push(...answers.latenciesMs);
+    narrator.progress(
+      (untilMs - liveFromMs) / (toMs - liveFromMs),
+      `${new Date(untilMs).toISOString().slice(0, 10)}  ${answeredIds.length} predictions`,
+    );
+  }
+  return {
+    answeredIds,
+    latenciesMs,
+    events,
+    predictionsPerSecond: (answeredIds.length / askingMs) * 1_000,
+    firstPredictionMs,
+    askedFromMs,
+  };
+}
