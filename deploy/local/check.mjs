@@ -11,6 +11,7 @@ const steps = [
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '**/*.{ts,mjs}']],
   ['boundaries', bin('depcruise'), ['--config', '.dependency-cruiser.cjs', ...folders]],
   ['proto lint', bin('buf'), ['lint', 'proto']],
+  ['images', process.execPath, ['deploy/docker/check-images.mjs']],
   ['proto drift', process.execPath, ['proto/generate.mjs', '--check']],
 ];
 
@@ -36,12 +37,12 @@ function run([name, command, args]) {
 }
 
 // Two at a time: what runs longest goes first, and the drift check, which writes, goes alone at the end.
-const parallel = steps.slice(0, 5);
+const parallel = steps.slice(0, 6);
 const results = [];
 await Promise.all(
   [0, 1].map(async () => {
     for (let step = parallel.shift(); step; step = parallel.shift()) results.push(await run(step));
   }),
 );
-for (const step of steps.slice(5)) results.push(await run(step));
+for (const step of steps.slice(6)) results.push(await run(step));
 process.exit(results.every(Boolean) ? 0 : 1);

@@ -183,6 +183,12 @@ function checkFeature(
     context.report(path, 'missing-field', `over: ${aggregation} needs a window, e.g. over: 24h`);
   if (cap !== undefined && aggregation !== 'sinceLast')
     context.report([...path, 'cap'], 'unknown-field', 'cap: only sinceLast has one');
+  if (aggregation === 'sinceLast' && (cap === undefined || cap * 60_000 > view.ttlMs))
+    context.report(
+      path,
+      'invalid-value',
+      `cap: sinceLast needs one, in minutes, and within the view's ttl of ${view.ttlMs / 60_000} minutes`,
+    );
   if (aggregation === 'sinceLast' || value === '*') {
     if (value === '*' && aggregation !== 'count')
       context.report([...path, aggregation], 'invalid-value', `${name}: '*' can only be counted`);

@@ -17,7 +17,9 @@ describe('inputs on the wire', () => {
   });
 
   it('reads raw FP32', () => {
-    const [tensor] = decode('0a016d1201331a036162632a0d0a01581204465033321a02010232090a074f5554505554303a080000c03f000010c0');
+    const [tensor] = decode(
+      '0a016d1201331a036162632a0d0a01581204465033321a02010232090a074f5554505554303a080000c03f000010c0',
+    );
     expect(Array.from(tensor!.values as ArrayLike<number>)).toEqual([1.5, -2.25]);
   });
 
@@ -28,7 +30,8 @@ describe('inputs on the wire', () => {
 });
 
 function input(datatype: string, shape: number[], contents?: object) {
-  return ModelInferRequest.fromPartial({ inputs: [{ name: 'x', datatype, shape, ...(contents ? { contents } : {}) }] }).inputs;
+  return ModelInferRequest.fromPartial({ inputs: [{ name: 'x', datatype, shape, ...(contents ? { contents } : {}) }] })
+    .inputs;
 }
 
 describe('typed contents', () => {
@@ -46,15 +49,39 @@ describe('typed contents', () => {
 describe('a wrong input is refused with its name and what is right', () => {
   const raw = (bytes: number) => [Buffer.alloc(bytes)];
   it.each([
-    ['a size that does not fit', () => decodeInputs('m', input('INT32', [2]), raw(9), 10), /'x' for model 'm'. Expected 8, got 9/],
-    ['raw and typed at once', () => decodeInputs('m', input('INT32', [1], { intContents: [1] }), raw(4), 10), /must not be specified when using raw_input_contents for 'x'/],
-    ['a buffer too many', () => decodeInputs('m', input('INT32', [1]), [Buffer.alloc(4), Buffer.alloc(4)], 10), /2 buffers for 1 inputs/],
+    [
+      'a size that does not fit',
+      () => decodeInputs('m', input('INT32', [2]), raw(9), 10),
+      /'x' for model 'm'. Expected 8, got 9/,
+    ],
+    [
+      'raw and typed at once',
+      () => decodeInputs('m', input('INT32', [1], { intContents: [1] }), raw(4), 10),
+      /must not be specified when using raw_input_contents for 'x'/,
+    ],
+    [
+      'a buffer too many',
+      () => decodeInputs('m', input('INT32', [1]), [Buffer.alloc(4), Buffer.alloc(4)], 10),
+      /2 buffers for 1 inputs/,
+    ],
     ['an unknown datatype', () => decodeInputs('m', input('FP16', [1]), raw(2), 10), /"FP16" is not read/],
     ['too many elements', () => decodeInputs('m', input('INT32', [11]), raw(44), 10), /11 elements, at most 10/],
     ['a negative size', () => decodeInputs('m', input('INT32', [-1]), raw(0), 10), /shape \[-1\]/],
-    ['a string that reaches too far', () => decodeInputs('m', input('BYTES', [1]), [Buffer.from([9, 0, 0, 0, 65])], 10), /reaches beyond/],
-    ['an integer beyond 2^53', () => decodeInputs('m', input('INT64', [1]), [Buffer.from('ffffffffffffff7f', 'hex')], 10), /beyond 2\^53/],
-    ['too few typed elements', () => decodeInputs('m', input('INT64', [2], { int64Contents: [1] }), [], 10), /1 elements for shape \[2\], expected 2/],
+    [
+      'a string that reaches too far',
+      () => decodeInputs('m', input('BYTES', [1]), [Buffer.from([9, 0, 0, 0, 65])], 10),
+      /reaches beyond/,
+    ],
+    [
+      'an integer beyond 2^53',
+      () => decodeInputs('m', input('INT64', [1]), [Buffer.from('ffffffffffffff7f', 'hex')], 10),
+      /beyond 2\^53/,
+    ],
+    [
+      'too few typed elements',
+      () => decodeInputs('m', input('INT64', [2], { int64Contents: [1] }), [], 10),
+      /1 elements for shape \[2\], expected 2/,
+    ],
   ])('%s', (_, call, message) => {
     expect(call).toThrow(message);
   });
@@ -63,7 +90,12 @@ describe('a wrong input is refused with its name and what is right', () => {
 it('writes strings so that it reads them again', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 20 }), (values) => {
-      const decoded = decodeInputs('m', input('BYTES', [values.length]), values.length === 0 ? [] : [encodeStrings(values)], 100);
+      const decoded = decodeInputs(
+        'm',
+        input('BYTES', [values.length]),
+        values.length === 0 ? [] : [encodeStrings(values)],
+        100,
+      );
       expect(decoded[0]!.values).toEqual(values);
     }),
   );

@@ -45,14 +45,23 @@ const refuse = (message: string): never => {
  * @param maxElements of one tensor
  * @throws MillraceError invalid-argument naming the tensor, what came and what is right
  */
-export function decodeInputs(model: string, inputs: readonly InputTensor[], raw: readonly Uint8Array[], maxElements: number): Tensor[] {
+export function decodeInputs(
+  model: string,
+  inputs: readonly InputTensor[],
+  raw: readonly Uint8Array[],
+  maxElements: number,
+): Tensor[] {
   if (raw.length > 0 && raw.length !== inputs.length)
-    refuse(`raw_input_contents: ${raw.length} buffers for ${inputs.length} inputs of model '${model}'; send one for each input, in order`);
+    refuse(
+      `raw_input_contents: ${raw.length} buffers for ${inputs.length} inputs of model '${model}'; send one for each input, in order`,
+    );
   return inputs.map((input, i) => {
     const elements = elementsOf(input, maxElements);
     if (raw.length === 0) return decodeTyped(input, elements);
     if (input.contents !== undefined)
-      refuse(`contents field must not be specified when using raw_input_contents for '${input.name}' for model '${model}'`);
+      refuse(
+        `contents field must not be specified when using raw_input_contents for '${input.name}' for model '${model}'`,
+      );
     return decodeRaw(model, input, asBuffer(raw[i]!), elements);
   });
 }
@@ -68,10 +77,24 @@ function elementsOf(input: InputTensor, maxElements: number): number {
 function decodeTyped(input: InputTensor, elements: number): Tensor {
   const format = numberFormats[input.datatype];
   const contents = input.contents;
-  const values = contents === undefined ? [] : format !== undefined ? format.typed(contents) : input.datatype === 'BYTES' ? contents.bytesContents : unknown(input);
+  const values =
+    contents === undefined
+      ? []
+      : format !== undefined
+        ? format.typed(contents)
+        : input.datatype === 'BYTES'
+          ? contents.bytesContents
+          : unknown(input);
   if (values.length !== elements)
-    refuse(`input '${input.name}': ${values.length} elements for shape [${input.shape.join(',')}], expected ${elements}`);
-  return tensorOf(input, format === undefined ? (values as Uint8Array[]).map((bytes) => asBuffer(bytes).toString('utf8')) : (values as number[]).map(Number));
+    refuse(
+      `input '${input.name}': ${values.length} elements for shape [${input.shape.join(',')}], expected ${elements}`,
+    );
+  return tensorOf(
+    input,
+    format === undefined
+      ? (values as Uint8Array[]).map((bytes) => asBuffer(bytes).toString('utf8'))
+      : (values as number[]).map(Number),
+  );
 }
 
 function decodeRaw(model: string, input: InputTensor, buffer: Buffer, elements: number): Tensor {
@@ -79,7 +102,9 @@ function decodeRaw(model: string, input: InputTensor, buffer: Buffer, elements: 
   const format = numberFormats[input.datatype] ?? unknown(input);
   const expected = elements * format.bytes;
   if (buffer.length !== expected)
-    refuse(`input byte size mismatch for input '${input.name}' for model '${model}'. Expected ${expected}, got ${buffer.length}`);
+    refuse(
+      `input byte size mismatch for input '${input.name}' for model '${model}'. Expected ${expected}, got ${buffer.length}`,
+    );
   if (input.datatype === 'FP32') return tensorOf(input, float32View(buffer));
   const values = new Float64Array(elements);
   for (let i = 0; i < elements; i++) values[i] = format.read(buffer, i * format.bytes);
@@ -90,7 +115,8 @@ function tensorOf(input: InputTensor, values: ArrayLike<number> | string[]): Ten
   if (input.datatype.endsWith('64') && input.datatype !== 'FP64') {
     const list = values as ArrayLike<number>;
     for (let i = 0; i < list.length; i++)
-      if (!Number.isSafeInteger(list[i])) refuse(`input '${input.name}': element ${i} is beyond 2^53, the largest that is taken`);
+      if (!Number.isSafeInteger(list[i]))
+        refuse(`input '${input.name}': element ${i} is beyond 2^53, the largest that is taken`);
   }
   return { name: input.name, datatype: input.datatype, shape: input.shape, values };
 }
@@ -101,12 +127,16 @@ function decodeStrings(input: InputTensor, buffer: Buffer, elements: number): st
   while (at < buffer.length && values.length <= elements) {
     const length = at + 4 <= buffer.length ? buffer.readUInt32LE(at) : Number.POSITIVE_INFINITY;
     if (at + 4 + length > buffer.length)
-      refuse(`input '${input.name}': element ${values.length} reaches beyond the ${buffer.length} bytes sent; each element is a uint32 length and its bytes`);
+      refuse(
+        `input '${input.name}': element ${values.length} reaches beyond the ${buffer.length} bytes sent; each element is a uint32 length and its bytes`,
+      );
     values.push(buffer.toString('utf8', at + 4, at + 4 + length));
     at += 4 + length;
   }
   if (values.length !== elements)
-    refuse(`input '${input.name}': ${values.length} elements for shape [${input.shape.join(',')}], expected ${elements}`);
+    refuse(
+      `input '${input.name}': ${values.length} elements for shape [${input.shape.join(',')}], expected ${elements}`,
+    );
   return values;
 }
 

@@ -17,7 +17,7 @@ const text = (entries: readonly { payload: Buffer }[]) => entries.map(({ payload
 
 async function readAll(log: WriteAheadLog, maxBytes = 100) {
   const all = [];
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const entries = await log.readAfter(after, maxBytes);
     if (entries.length === 0) return all;
     all.push(...entries);
@@ -44,7 +44,13 @@ it('cuts off a torn tail and goes on behind it', async () => {
   let log = openLog();
   await log.append(Buffer.from('whole'));
   await log.close();
-  appendFileSync(join(folder, readdirSync(folder).find((name) => name.endsWith('.wal'))!), Buffer.from([200, 0, 0, 0, 1, 2, 3]));
+  appendFileSync(
+    join(
+      folder,
+      readdirSync(folder).find((name) => name.endsWith('.wal'))!,
+    ),
+    Buffer.from([200, 0, 0, 0, 1, 2, 3]),
+  );
   log = openLog();
   await log.append(Buffer.from('after'));
   expect(text(await readAll(log))).toEqual(['whole', 'after']);
@@ -75,7 +81,9 @@ it('has every entry that was answered for when its process is killed with -9', a
     const { WriteAheadLog } = await import(${JSON.stringify(join(projectRoot(), 'dist/libs/wal/write-ahead-log.js'))});
     const log = new WriteAheadLog({ folder: ${JSON.stringify(folder)}, maxBytes: 1e9, fsync: false });
     for (;;) { const n = log.nextSequence; await Promise.all([log.append(Buffer.from('a')), log.append(Buffer.from('b'))]); console.log(n + 1); }`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let answered = 0;
   let output = '';
   await new Promise<void>((resolve) => {

@@ -1,4 +1,16 @@
-import { mkdirSync, readdirSync, readFileSync, existsSync, writeFileSync, renameSync, rmSync, statSync, openSync, ftruncateSync, closeSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  existsSync,
+  writeFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  openSync,
+  ftruncateSync,
+  closeSync,
+} from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -76,7 +88,10 @@ export class WriteAheadLog {
     if (this.broken !== undefined) return Promise.reject(this.brokenError());
     if (this.bytes >= this.options.maxBytes)
       return Promise.reject(
-        new MillraceError('unavailable', `the prediction log holds ${this.bytes} bytes that could not be shipped (bound ${this.options.maxBytes}): is Kafka away?`),
+        new MillraceError(
+          'unavailable',
+          `the prediction log holds ${this.bytes} bytes that could not be shipped (bound ${this.options.maxBytes}): is Kafka away?`,
+        ),
       );
     const sequence = this.next;
     this.next += 1;
@@ -177,7 +192,9 @@ export class WriteAheadLog {
   }
 
   private recover(): void {
-    const names = readdirSync(this.options.folder).filter((name) => name.endsWith('.wal')).sort();
+    const names = readdirSync(this.options.folder)
+      .filter((name) => name.endsWith('.wal'))
+      .sort();
     this.next = this.shipped + 1;
     for (const name of names) {
       const path = join(this.options.folder, name);
@@ -190,7 +207,11 @@ export class WriteAheadLog {
   }
 
   private brokenError(): MillraceError {
-    return new MillraceError('unavailable', `the prediction log in ${this.options.folder} cannot be written: ${String(this.broken)}`, { cause: this.broken });
+    return new MillraceError(
+      'unavailable',
+      `the prediction log in ${this.options.folder} cannot be written: ${String(this.broken)}`,
+      { cause: this.broken },
+    );
   }
 
   private readOrMake(name: string, make: () => string): string {

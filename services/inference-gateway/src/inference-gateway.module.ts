@@ -1,4 +1,11 @@
-import { type DynamicModule, Inject, Injectable, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Inject,
+  Injectable,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import { join } from 'node:path';
 import { ServiceModule } from '#libs/boot/service.module.js';
 import { MessageLog } from '#libs/messaging/message-log.js';
@@ -37,12 +44,37 @@ class InferenceGateway implements OnApplicationBootstrap, OnApplicationShutdown 
     @Inject(Logger) logger: Logger,
   ) {
     const metrics = inferenceGatewayMetrics(registry);
-    this.wal = new WriteAheadLog({ folder: join(settings.DATA_DIR, 'wal'), maxBytes: settings.WAL_MAX_BYTES, fsync: settings.WAL_FSYNC });
-    this.features = new FeatureStoreClient(settings.FEATURE_STORE_ADDRESS, settings.MILLRACE_TOKEN, settings.FEATURES_TIMEOUT_MS, metrics);
-    this.workers = new WorkerPoolClient(settings.INFERENCE_WORKER_ADDRESSES, settings.MILLRACE_TOKEN, settings.WORKER_TIMEOUT_MS);
+    this.wal = new WriteAheadLog({
+      folder: join(settings.DATA_DIR, 'wal'),
+      maxBytes: settings.WAL_MAX_BYTES,
+      fsync: settings.WAL_FSYNC,
+    });
+    this.features = new FeatureStoreClient(
+      settings.FEATURE_STORE_ADDRESS,
+      settings.MILLRACE_TOKEN,
+      settings.FEATURES_TIMEOUT_MS,
+      metrics,
+    );
+    this.workers = new WorkerPoolClient(
+      settings.INFERENCE_WORKER_ADDRESSES,
+      settings.MILLRACE_TOKEN,
+      settings.WORKER_TIMEOUT_MS,
+    );
     this.routes = new RouteTable(messages, this.workers, logger);
-    this.shipper = new PredictionShipper(this.wal, messages.publisher('predictionsLogged'), settings.WAL_MAX_BYTES, metrics, readiness, logger);
-    const predictor = new Predictor(this.features, this.workers, new WalPredictionLog(this.wal), settings.MAX_ROWS_IN_FLIGHT);
+    this.shipper = new PredictionShipper(
+      this.wal,
+      messages.publisher('predictionsLogged'),
+      settings.WAL_MAX_BYTES,
+      metrics,
+      readiness,
+      logger,
+    );
+    const predictor = new Predictor(
+      this.features,
+      this.workers,
+      new WalPredictionLog(this.wal),
+      settings.MAX_ROWS_IN_FLIGHT,
+    );
     serveOpenInference(server, this.routes, predictor, metrics, readiness);
     this.ensureTopics = () => messages.ensureTopics([{ id: 'predictionsLogged' }]);
   }

@@ -1,5 +1,11 @@
 import type { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type { ColumnType, EndpointSpec, FeatureServiceSpec, ModelSpec, StreamSpec } from '#libs/definitions/definition-kinds.js';
+import type {
+  ColumnType,
+  EndpointSpec,
+  FeatureServiceSpec,
+  ModelSpec,
+  StreamSpec,
+} from '#libs/definitions/definition-kinds.js';
 import { compileExpression } from '#libs/expressions/compile-expression.js';
 
 export interface InputColumn {
@@ -62,7 +68,9 @@ export function compileEndpoint({ endpoint, model, service, spine }: EndpointDef
 function columnsRead(service: FeatureServiceSpec, spine: StreamSpec): Set<string> {
   const schema = Object.fromEntries(spine.schema.map(({ name, type }) => [name, type]));
   const scope = { ...schema, ...Object.fromEntries(spine.derive.map(({ name, type }) => [name, type])) };
-  const expressions = service.items.flatMap((item) => ('request' in item ? item.request : item.entity).map(({ expression }) => expression));
+  const expressions = service.items.flatMap((item) =>
+    ('request' in item ? item.request : item.entity).map(({ expression }) => expression),
+  );
   const reads = new Set(expressions.flatMap((expression) => compileExpression(expression, scope).reads));
   for (const { name, expression } of spine.derive) {
     if (!reads.delete(name)) continue;

@@ -27,13 +27,22 @@ export class Predictor {
   ) {}
 
   /** @throws MillraceError; then nothing was answered, and nothing of it is in the log unless keeping it was what failed */
-  async infer(live: LiveEndpoint, request: ModelInferRequest, caller: string, deadlineMs: number): Promise<ModelInferResponse> {
+  async infer(
+    live: LiveEndpoint,
+    request: ModelInferRequest,
+    caller: string,
+    deadlineMs: number,
+  ): Promise<ModelInferResponse> {
     const startedMs = performance.now();
     const asked = readRequest(live, request);
     const count = asked.rows.length;
-    if (Date.now() >= deadlineMs) throw new MillraceError('deadline-exceeded', 'the deadline had passed before the request was read');
+    if (Date.now() >= deadlineMs)
+      throw new MillraceError('deadline-exceeded', 'the deadline had passed before the request was read');
     if (this.rowsInFlight + count > this.maxRowsInFlight)
-      throw new MillraceError('resource-exhausted', `${this.rowsInFlight} rows are in flight, at most ${this.maxRowsInFlight} are taken; try again later`);
+      throw new MillraceError(
+        'resource-exhausted',
+        `${this.rowsInFlight} rows are in flight, at most ${this.maxRowsInFlight} are taken; try again later`,
+      );
     this.rowsInFlight += count;
     try {
       const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
@@ -48,12 +57,19 @@ export class Predictor {
   private async score(live: LiveEndpoint, { rows, given }: RequestRows, texts: readonly Uint8Array[]): Promise<Scored> {
     const { plan, version } = live;
     try {
-      const features = given === undefined ? await this.features.get(plan.featureService, version.featureServiceDigest, texts) : split(given, rows, plan.eventTime);
+      const features =
+        given === undefined
+          ? await this.features.get(plan.featureService, version.featureServiceDigest, texts)
+          : split(given, rows, plan.eventTime);
       const scores = await this.runner.run(version.onnxSha256, rows.length, given ?? join(features));
       return { scores, features, fallback: false };
     } catch (error) {
       if (plan.fallbackPrediction === undefined || !(error instanceof MillraceError) || !isOutage(error)) throw error;
-      const features = rows.map((row) => ({ values: noFeatures, asOfMs: instantOf(row, plan.eventTime), snapshot: unseen }));
+      const features = rows.map((row) => ({
+        values: noFeatures,
+        asOfMs: instantOf(row, plan.eventTime),
+        snapshot: unseen,
+      }));
       return { scores: new Float32Array(rows.length).fill(plan.fallbackPrediction), features, fallback: true };
     }
   }
@@ -71,7 +87,11 @@ function instantOf(row: Record<string, unknown>, eventTime: string): number {
 
 function split(given: Float32Array, rows: readonly Record<string, unknown>[], eventTime: string): Features[] {
   const width = given.length / rows.length;
-  return rows.map((row, i) => ({ values: given.subarray(i * width, (i + 1) * width), asOfMs: instantOf(row, eventTime), snapshot: unseen }));
+  return rows.map((row, i) => ({
+    values: given.subarray(i * width, (i + 1) * width),
+    asOfMs: instantOf(row, eventTime),
+    snapshot: unseen,
+  }));
 }
 
 function join(features: readonly Features[]): Float32Array {
@@ -82,7 +102,15 @@ function join(features: readonly Features[]): Float32Array {
   return joined;
 }
 
-function unlogged(live: LiveEndpoint, requestId: string, asked: RequestRows, texts: readonly Uint8Array[], scored: Scored, caller: string, startedMs: number): Unlogged[] {
+function unlogged(
+  live: LiveEndpoint,
+  requestId: string,
+  asked: RequestRows,
+  texts: readonly Uint8Array[],
+  scored: Scored,
+  caller: string,
+  startedMs: number,
+): Unlogged[] {
   const { plan, version } = live;
   return asked.rows.map((row, i) => {
     const { values, asOfMs, snapshot } = scored.features[i]!;
@@ -111,7 +139,12 @@ function keyOf(value: unknown): string {
   return value === undefined || value === null ? '' : String(value);
 }
 
-function respond({ plan, version }: LiveEndpoint, id: string, { scores, fallback }: Scored, predictionIds: readonly string[]): ModelInferResponse {
+function respond(
+  { plan, version }: LiveEndpoint,
+  id: string,
+  { scores, fallback }: Scored,
+  predictionIds: readonly string[],
+): ModelInferResponse {
   const shape = [scores.length];
   return ModelInferResponse.fromPartial({
     modelName: plan.name,

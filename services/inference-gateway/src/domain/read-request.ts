@@ -24,7 +24,12 @@ const refuse = (message: string): never => {
 export function readRequest({ plan, version }: LiveEndpoint, request: ModelInferRequest): RequestRows {
   const { features } = version;
   const tensors = new Map<string, Tensor>();
-  for (const tensor of decodeInputs(request.modelName, request.inputs, request.rawInputContents, maxRows * Math.max(1, features.length))) {
+  for (const tensor of decodeInputs(
+    request.modelName,
+    request.inputs,
+    request.rawInputContents,
+    maxRows * Math.max(1, features.length),
+  )) {
     if (tensors.has(tensor.name)) refuse(`input '${tensor.name}' came twice`);
     tensors.set(tensor.name, tensor);
   }
@@ -35,19 +40,28 @@ export function readRequest({ plan, version }: LiveEndpoint, request: ModelInfer
   const rows = Array.from({ length: count }, (): Record<string, unknown> => ({}));
   const known = new Map(plan.columns.map((column) => [column.name, column]));
   for (const tensor of tensors.values()) {
-    const column = known.get(tensor.name) ?? refuse(`input '${tensor.name}' is not known to model '${plan.name}'; its inputs are ${[...known.keys()].join(', ')}`);
+    const column =
+      known.get(tensor.name) ??
+      refuse(
+        `input '${tensor.name}' is not known to model '${plan.name}'; its inputs are ${[...known.keys()].join(', ')}`,
+      );
     fill(rows, column, tensor);
   }
   if (given === undefined) {
-    const missing = plan.columns.filter(({ name, optional }) => !optional && !tensors.has(name)).map(({ name }) => name);
+    const missing = plan.columns
+      .filter(({ name, optional }) => !optional && !tensors.has(name))
+      .map(({ name }) => name);
     if (missing.length > 0)
-      refuse(`expected ${plan.columns.length} inputs but got ${request.inputs.length} inputs for model '${plan.name}': ${missing.map((name) => `'${name}'`).join(', ')} missing`);
+      refuse(
+        `expected ${plan.columns.length} inputs but got ${request.inputs.length} inputs for model '${plan.name}': ${missing.map((name) => `'${name}'`).join(', ')} missing`,
+      );
   }
   return { rows, given };
 }
 
 function rowCount(tensor: Tensor | undefined, plan: EndpointPlan): number {
-  if (tensor === undefined) return refuse(`no inputs for model '${plan.name}'; send ${plan.columns.map(({ name }) => name).join(', ')}`);
+  if (tensor === undefined)
+    return refuse(`no inputs for model '${plan.name}'; send ${plan.columns.map(({ name }) => name).join(', ')}`);
   const rows = tensor.shape[0]!;
   if (rows < 1 || rows > maxRows) refuse(`input '${tensor.name}': ${rows} rows; a request has 1 to ${maxRows}`);
   return rows;
@@ -55,14 +69,16 @@ function rowCount(tensor: Tensor | undefined, plan: EndpointPlan): number {
 
 function readVectors(tensor: Tensor, rows: number, width: number): Float32Array {
   if (tensor.datatype !== 'FP32') refuse(`input '${givenVector}': datatype ${tensor.datatype}, expected FP32`);
-  if (tensor.shape.length !== 2 || tensor.shape[1] !== width) refuse(`input '${givenVector}': shape [${tensor.shape.join(',')}], expected [${rows},${width}]`);
+  if (tensor.shape.length !== 2 || tensor.shape[1] !== width)
+    refuse(`input '${givenVector}': shape [${tensor.shape.join(',')}], expected [${rows},${width}]`);
   return Float32Array.from(tensor.values as ArrayLike<number>);
 }
 
 function fill(rows: Record<string, unknown>[], column: InputColumn, tensor: Tensor): void {
   const expected = tensorTypes[column.type];
   const asText = column.type === 'timestamp' && tensor.datatype === 'BYTES';
-  if (tensor.datatype !== expected && !asText) refuse(`input '${tensor.name}': datatype ${tensor.datatype}, expected ${expected}`);
+  if (tensor.datatype !== expected && !asText)
+    refuse(`input '${tensor.name}': datatype ${tensor.datatype}, expected ${expected}`);
   if (tensor.shape[0] !== rows.length || tensor.values.length !== rows.length)
     refuse(`input '${tensor.name}': shape [${tensor.shape.join(',')}], expected [${rows.length}] as the other inputs`);
   const convert = converters[asText ? 'text-timestamp' : column.type];
@@ -71,7 +87,8 @@ function fill(rows: Record<string, unknown>[], column: InputColumn, tensor: Tens
 
 const text = (value: unknown, name: string): string => {
   const string = value as string;
-  if (string.length > maxTextBytes) refuse(`input '${name}': ${string.length} characters, at most ${maxTextBytes} are taken`);
+  if (string.length > maxTextBytes)
+    refuse(`input '${name}': ${string.length} characters, at most ${maxTextBytes} are taken`);
   return string;
 };
 
@@ -84,6 +101,8 @@ const converters: Record<InputColumn['type'] | 'text-timestamp', (value: unknown
   timestamp: (value) => value,
   'text-timestamp': (value, name) => {
     const ms = Date.parse(text(value, name));
-    return Number.isNaN(ms) ? refuse(`input '${name}': "${String(value)}" is not RFC 3339, e.g. 2001-06-10T08:15:00Z`) : ms;
+    return Number.isNaN(ms)
+      ? refuse(`input '${name}': "${String(value)}" is not RFC 3339, e.g. 2001-06-10T08:15:00Z`)
+      : ms;
   },
 };

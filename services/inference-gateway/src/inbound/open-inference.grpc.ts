@@ -15,8 +15,17 @@ import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 import type { RouteTable } from './route-table.follower.js';
 
 /** Open Inference Protocol v2: the six standard calls. A model's name is an endpoint's name. */
-export function serveOpenInference(server: GrpcServer, routes: RouteTable, predictor: Predictor, metrics: InferenceGatewayMetrics, readiness: Readiness): void {
-  const infer = async (request: ModelInferRequest, { caller, deadlineMs }: CallContext): Promise<ModelInferResponse> => {
+export function serveOpenInference(
+  server: GrpcServer,
+  routes: RouteTable,
+  predictor: Predictor,
+  metrics: InferenceGatewayMetrics,
+  readiness: Readiness,
+): void {
+  const infer = async (
+    request: ModelInferRequest,
+    { caller, deadlineMs }: CallContext,
+  ): Promise<ModelInferResponse> => {
     const startedMs = performance.now();
     const endpoint = request.modelName;
     try {
@@ -39,9 +48,13 @@ export function serveOpenInference(server: GrpcServer, routes: RouteTable, predi
     {
       serverLive: handle.unary(async () => ({ live: readiness.live })),
       serverReady: handle.unary(async () => ({ ready: readiness.ready })),
-      modelReady: handle.unary(async ({ name, version }: ModelReadyRequest) => ({ ready: routes.isReady(name, version) })),
+      modelReady: handle.unary(async ({ name, version }: ModelReadyRequest) => ({
+        ready: routes.isReady(name, version),
+      })),
       serverMetadata: handle.unary(async () => ({ name: 'millrace', version: '1', extensions: [] })),
-      modelMetadata: handle.unary(async ({ name, version }: ModelMetadataRequest) => modelMetadata(routes.get(name, version))),
+      modelMetadata: handle.unary(async ({ name, version }: ModelMetadataRequest) =>
+        modelMetadata(routes.get(name, version)),
+      ),
       modelInfer: handle.unary(infer),
     },
     ['serverLive', 'serverReady'],

@@ -27,7 +27,9 @@ export class RouteTable {
 
   /** Resolves when every definition and route that exists is known. */
   async start(): Promise<void> {
-    this.followers.push(await this.messages.follow('definitionsChanged', (key, value) => this.onDefinition(key, value)));
+    this.followers.push(
+      await this.messages.follow('definitionsChanged', (key, value) => this.onDefinition(key, value)),
+    );
     this.followers.push(await this.messages.follow('routesChanged', (key, value) => this.onRoute(key, value)));
   }
 
@@ -40,9 +42,14 @@ export class RouteTable {
     const found = this.live.get(endpoint);
     if (found !== undefined && (version === '' || version === found.version.version)) return found;
     const route = this.routes.get(endpoint);
-    if (route === undefined || route.deleted) throw new MillraceError('not-found', `Request for unknown model: '${endpoint}' is not found`);
-    if (version !== '' && found !== undefined) throw new MillraceError('not-found', `Request for unknown model: '${endpoint}' version ${version} is not found`);
-    throw new MillraceError('unavailable', `Request for unavailable model: '${endpoint}' is not at ready state: no version is live yet`);
+    if (route === undefined || route.deleted)
+      throw new MillraceError('not-found', `Request for unknown model: '${endpoint}' is not found`);
+    if (version !== '' && found !== undefined)
+      throw new MillraceError('not-found', `Request for unknown model: '${endpoint}' version ${version} is not found`);
+    throw new MillraceError(
+      'unavailable',
+      `Request for unavailable model: '${endpoint}' is not at ready state: no version is live yet`,
+    );
   }
 
   isReady(endpoint: string, version: string): boolean {
@@ -81,7 +88,11 @@ export class RouteTable {
   private async prepare(endpoint: string, version: LiveEndpoint['version']): Promise<void> {
     if (this.preparing.get(endpoint) === version.onnxSha256) return;
     this.preparing.set(endpoint, version.onnxSha256);
-    for (let delayMs = 100; this.preparing.get(endpoint) === version.onnxSha256; delayMs = Math.min(2_000, delayMs * 2)) {
+    for (
+      let delayMs = 100;
+      this.preparing.get(endpoint) === version.onnxSha256;
+      delayMs = Math.min(2_000, delayMs * 2)
+    ) {
       try {
         await this.runner.prepare(version.onnxSha256, version.features.length);
         if (this.preparing.get(endpoint) !== version.onnxSha256) return;

@@ -80,7 +80,9 @@ function groups(questions: readonly Question[]): Question[][] {
   const made: { key: string; rows: number; questions: Question[] }[] = [];
   for (const question of questions) {
     const key = `${question.featureService} ${question.digest}`;
-    const group = made.find((candidate) => candidate.key === key && candidate.rows + question.rows.length <= maxBatchRows);
+    const group = made.find(
+      (candidate) => candidate.key === key && candidate.rows + question.rows.length <= maxBatchRows,
+    );
     if (group === undefined) made.push({ key, rows: question.rows.length, questions: [question] });
     else {
       group.rows += question.rows.length;
@@ -98,7 +100,8 @@ function deliver(group: readonly Question[], answer: VectorsResponse): void {
   for (const { rows, resolve, reject } of group) {
     const from = first;
     first += rows.length;
-    const bad = failed.size === 0 ? undefined : rows.map((_, i) => failed.get(from + i)).find((error) => error !== undefined);
+    const bad =
+      failed.size === 0 ? undefined : rows.map((_, i) => failed.get(from + i)).find((error) => error !== undefined);
     if (bad !== undefined) {
       reject(new MillraceError(codeOf(bad.code), `row ${bad.row - from}: ${bad.message}`));
       continue;

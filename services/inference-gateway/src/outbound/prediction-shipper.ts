@@ -56,6 +56,9 @@ export class PredictionShipper {
   private report(): void {
     const { bytes } = this.wal;
     this.metrics.logBytes.set(bytes);
-    this.readiness.set('prediction-log', bytes > this.maxBytes * 0.9 ? `${bytes} of ${this.maxBytes} bytes are waiting for Kafka` : undefined);
+    this.readiness.set(
+      'prediction-log',
+      bytes > this.maxBytes * 0.9 ? `${bytes} of ${this.maxBytes} bytes are waiting for Kafka` : undefined,
+    );
   }
 }

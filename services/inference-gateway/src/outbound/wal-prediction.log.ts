@@ -48,7 +48,12 @@ export class WalPredictionLog extends PredictionLog {
         latencyUs: Math.round((nowMs - startedMs) * 1_000),
       };
     });
-    const block = { walId: this.wal.id, sequence, predictions, snapshots: [...snapshots.keys()].map((positions) => ({ positions: [...positions] })) };
+    const block = {
+      walId: this.wal.id,
+      sequence,
+      predictions,
+      snapshots: [...snapshots.keys()].map((positions) => ({ positions: [...positions] })),
+    };
     return { block, ids: predictions.map(({ predictionId }) => predictionId) };
   }
 }

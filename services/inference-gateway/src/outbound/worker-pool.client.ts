@@ -34,7 +34,8 @@ class Worker {
       errorThresholdPercentage: 50,
       resetTimeout: 500,
       rollingCountTimeout: 5_000,
-      errorFilter: (error: unknown) => error instanceof MillraceError && !['unavailable', 'deadline-exceeded'].includes(error.code),
+      errorFilter: (error: unknown) =>
+        error instanceof MillraceError && !['unavailable', 'deadline-exceeded'].includes(error.code),
     });
   }
 }
@@ -88,7 +89,8 @@ export class WorkerPoolClient extends ModelRunner {
 
   private flush(questions: readonly Question[]): void {
     const groups = new Map<string, Question[]>();
-    for (const question of questions) groups.set(question.onnxSha256, [...(groups.get(question.onnxSha256) ?? []), question]);
+    for (const question of questions)
+      groups.set(question.onnxSha256, [...(groups.get(question.onnxSha256) ?? []), question]);
     for (const group of groups.values())
       this.ask(group).catch((error: unknown) => {
         for (const { reject } of group) reject(error);
@@ -98,13 +100,21 @@ export class WorkerPoolClient extends ModelRunner {
   private async ask(group: readonly Question[]): Promise<void> {
     const rows = group.reduce((sum, question) => sum + question.rows, 0);
     const input = joined(group);
-    const result = await this.fire({ onnxSha256: group[0]!.onnxSha256, rows, features: input.length / rows, input: float32Bytes(input), timeoutMs: this.timeoutMs });
+    const result = await this.fire({
+      onnxSha256: group[0]!.onnxSha256,
+      rows,
+      features: input.length / rows,
+      input: float32Bytes(input),
+      timeoutMs: this.timeoutMs,
+    });
     const output = float32View(result.output);
     let first = 0;
     for (const question of group) {
       // Of a binary model's [P(0), P(1)] the last column is the score; a regression has one column.
       const from = first;
-      question.resolve(Float32Array.from({ length: question.rows }, (_, i) => output[(from + i + 1) * result.columns - 1]!));
+      question.resolve(
+        Float32Array.from({ length: question.rows }, (_, i) => output[(from + i + 1) * result.columns - 1]!),
+      );
       first += question.rows;
     }
   }
@@ -130,7 +140,9 @@ export class WorkerPoolClient extends ModelRunner {
 
 /** The breaker's own refusal has no code of ours. */
 function unavailable(error: unknown): MillraceError {
-  return error instanceof MillraceError ? error : new MillraceError('unavailable', 'no inference worker answers', { cause: error });
+  return error instanceof MillraceError
+    ? error
+    : new MillraceError('unavailable', 'no inference worker answers', { cause: error });
 }
 
 function joined(group: readonly Question[]): Float32Array {

@@ -1,0 +1,221 @@
+import { describe, expect, it } from '@jest/globals';
+import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
+import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { EndpointPlan, LiveEndpoint } from './endpoint-plan.js';
+import { modelMetadata } from './model-metadata.js';
+import { type Features, FeatureSource, ModelRunner, PredictionLog, type Unlogged } from './ports.js';
+import { Predictor } from './predictor.js';
+
+const plan: EndpointPlan = {
+  name: 'late',
+  model: 'late',
+  task: 'binary',
+  featureService: 'risk',
+  columns: [
+    { name: 'flight_id', type: 'string', optional: false },
+    { name: 'at', type: 'timestamp', optional: true },
+    { name: 'minute', type: 'int32', optional: false },
+  ],
+  eventTime: 'at',
+  joinKey: 'flight_id',
+  stickyKey: 'flight_id',
+  logFeatures: true,
+  fallbackPrediction: undefined,
+};
+const version = ModelVersion.fromPartial({
+  model: 'late',
+  version: '3',
+  onnxSha256: 'a',
+  featureServiceDigest: 'd',
+  features: ['f', 'g'],
+});
+const live: LiveEndpoint = { plan, version };
+const snapshot = [{ stream: 's', watermarkMs: 1, appliedOffsets: [5] }];
+
+class FakeFeatures extends FeatureSource {
+  error: MillraceError | undefined;
+  override async get(_service: string, _digest: string, rows: readonly Uint8Array[]): Promise<Features[]> {
+    if (this.error) throw this.error;
+    return rows.map((row) => {
+      const { minute, at } = JSON.parse(Buffer.from(row).toString()) as { minute: number; at?: number };
+      return { values: Float32Array.of(minute, Number.NaN), asOfMs: at ?? 7, snapshot };
+    });
+  }
+}
+
+class FakeRunner extends ModelRunner {
+  error: MillraceError | undefined;
+  override async run(_sha: string, rows: number, input: Float32Array): Promise<Float32Array> {
+    if (this.error) throw this.error;
+    return Float32Array.from({ length: rows }, (_, i) => input[i * 2]! / 100);
+  }
+  override async prepare(): Promise<void> {}
+}
+
+class FakeLog extends PredictionLog {
+  readonly kept: Unlogged[] = [];
+  error: MillraceError | undefined;
+  override async keep(predictions: readonly Unlogged[]): Promise<string[]> {
+    if (this.error) throw this.error;
+    this.kept.push(...predictions);
+    return predictions.map((_, i) => `id-${i}`);
+  }
+}
+
+function setUp(endpoint: LiveEndpoint = live) {
+  const [features, runner, log] = [new FakeFeatures(), new FakeRunner(), new FakeLog()];
+  const predictor = new Predictor(features, runner, log, 10);
+  const infer = (request: object, deadlineMs = Number.POSITIVE_INFINITY) =>
+    predictor.infer(
+      endpoint,
+      ModelInferRequest.fromPartial({ modelName: 'late', id: 'r1', ...request }),
+      'tester',
+      deadlineMs,
+    );
+  return { features, runner, log, infer };
+}
+
+const text = (name: string, ...values: string[]) => ({
+  name,
+  datatype: 'BYTES',
+  shape: [values.length],
+  contents: { bytesContents: values.map((value) => Buffer.from(value)) },
+});
+const int32 = (name: string, ...values: number[]) => ({
+  name,
+  datatype: 'INT32',
+  shape: [values.length],
+  contents: { intContents: values },
+});
+const int64 = (name: string, ...values: number[]) => ({
+  name,
+  datatype: 'INT64',
+  shape: [values.length],
+  contents: { int64Contents: values },
+});
+
+describe('a prediction', () => {
+  it('is scored, kept in the log with what it was made of, and only then answered', async () => {
+    const { infer, log } = setUp();
+    const response = await infer({
+      inputs: [text('flight_id', 'x', 'y'), int64('at', 1_000, 2_000), int32('minute', 10, 20)],
+    });
+    expect(response).toMatchObject({ modelName: 'late', modelVersion: '3', id: 'r1' });
+    expect(response.outputs.map(({ name, datatype, shape }) => [name, datatype, shape])).toEqual([
+      ['probability', 'FP32', [2]],
+      ['prediction_id', 'BYTES', [2]],
+    ]);
+    expect(response.rawOutputContents[0]!.readFloatLE(4)).toBeCloseTo(0.2);
+    expect(log.kept.map(({ prediction }) => prediction)).toMatchObject([
+      {
+        requestId: 'r1',
+        joinKey: 'x',
+        stickyKey: 'x',
+        asOfMs: 1_000,
+        modelVersion: '3',
+        caller: 'tester',
+        fallback: false,
+        featuresGiven: false,
+      },
+      { joinKey: 'y', asOfMs: 2_000 },
+    ]);
+    expect(log.kept[1]!.prediction.features.readFloatLE(0)).toBe(20);
+    expect(log.kept[1]!.prediction.features.readFloatLE(4)).toBeNaN();
+    expect(log.kept[0]!.snapshot).toBe(snapshot);
+  });
+
+  it('takes a timestamp as RFC 3339 too', async () => {
+    const { infer, log } = setUp();
+    await infer({ inputs: [text('flight_id', 'x'), text('at', '2001-06-10T08:15:00Z'), int32('minute', 1)] });
+    expect(log.kept[0]!.prediction.asOfMs).toBe(Date.UTC(2001, 5, 10, 8, 15));
+  });
+
+  it('takes the vector whole', async () => {
+    const { infer, log } = setUp();
+    const features = { name: 'features', datatype: 'FP32', shape: [1, 2], contents: { fp32Contents: [50, 1] } };
+    const response = await infer({ inputs: [features, text('flight_id', 'x')] });
+    expect(response.rawOutputContents[0]!.readFloatLE(0)).toBeCloseTo(0.5);
+    expect(log.kept[0]!.prediction).toMatchObject({ featuresGiven: true, joinKey: 'x' });
+  });
+
+  it('is not answered when it cannot be kept', async () => {
+    const { infer, log } = setUp();
+    log.error = new MillraceError('unavailable', 'full');
+    await expect(infer({ inputs: [text('flight_id', 'x'), int32('minute', 1)] })).rejects.toThrow('full');
+  });
+
+  it('is answered with the declared fallback, flagged and kept as one, when a part is away', async () => {
+    const { infer, log, features } = setUp({ plan: { ...plan, fallbackPrediction: 0.25 }, version });
+    features.error = new MillraceError('unavailable', 'redis is away');
+    const response = await infer({ inputs: [text('flight_id', 'x'), int32('minute', 1)] });
+    expect(response.rawOutputContents[0]!.readFloatLE(0)).toBe(0.25);
+    expect(response.parameters['fallback']?.parameterChoice).toEqual({ $case: 'boolParam', boolParam: true });
+    expect(log.kept[0]!.prediction).toMatchObject({ fallback: true });
+  });
+
+  it('fails plainly where no fallback is declared, or where the request is what is wrong', async () => {
+    const { infer, features } = setUp();
+    features.error = new MillraceError('unavailable', 'redis is away');
+    await expect(infer({ inputs: [text('flight_id', 'x'), int32('minute', 1)] })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    const declared = setUp({ plan: { ...plan, fallbackPrediction: 0.25 }, version });
+    declared.features.error = new MillraceError('invalid-argument', 'wrong');
+    await expect(declared.infer({ inputs: [text('flight_id', 'x'), int32('minute', 1)] })).rejects.toMatchObject({
+      code: 'invalid-argument',
+    });
+  });
+});
+
+describe('a wrong request names what is wrong and what is right', () => {
+  it.each([
+    ['nothing', [], /no inputs for model 'late'; send flight_id, at, minute/],
+    [
+      'an input is missing',
+      [text('flight_id', 'x')],
+      /expected 3 inputs but got 1 inputs for model 'late': 'minute' missing/,
+    ],
+    ['an unknown input', [text('flight_id', 'x'), int32('minut', 1)], /'minut' is not known/],
+    ['a wrong datatype', [text('flight_id', 'x'), int64('minute', 1)], /'minute': datatype INT64, expected INT32/],
+    ['rows that differ', [text('flight_id', 'x', 'y'), int32('minute', 1)], /'minute': shape \[1\], expected \[2\]/],
+    ['an input twice', [int32('minute', 1), int32('minute', 1)], /'minute' came twice/],
+    [
+      'a vector of another width',
+      [{ name: 'features', datatype: 'FP32', shape: [1, 3], contents: { fp32Contents: [1, 2, 3] } }],
+      /shape \[1,3\], expected \[1,2\]/,
+    ],
+    [
+      'a timestamp that is none',
+      [text('flight_id', 'x'), text('at', 'noon'), int32('minute', 1)],
+      /"noon" is not RFC 3339/,
+    ],
+  ])('%s', async (_, inputs, message) => {
+    const error = await setUp()
+      .infer({ inputs })
+      .catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'invalid-argument', message: expect.stringMatching(message) });
+  });
+
+  it('too many rows at once are refused early, and counted out again', async () => {
+    const { infer } = setUp();
+    const rows = Array.from({ length: 11 }, (_, i) => i);
+    const many = { inputs: [text('flight_id', ...rows.map(String)), int32('minute', ...rows)] };
+    await expect(infer(many)).rejects.toMatchObject({ code: 'resource-exhausted' });
+    await expect(infer({ inputs: [text('flight_id', 'x'), int32('minute', 1)] })).resolves.toBeDefined();
+  });
+
+  it('a deadline that has passed ends it before any work', async () => {
+    await expect(setUp().infer({ inputs: [text('flight_id', 'x'), int32('minute', 1)] }, 1)).rejects.toMatchObject({
+      code: 'deadline-exceeded',
+    });
+  });
+});
+
+it('metadata names the columns as inputs', () => {
+  expect(modelMetadata(live).inputs).toEqual([
+    { name: 'flight_id', datatype: 'BYTES', shape: [-1] },
+    { name: 'at', datatype: 'INT64', shape: [-1] },
+    { name: 'minute', datatype: 'INT32', shape: [-1] },
+  ]);
+});
