@@ -174,7 +174,7 @@ async function countValid(clickhouse: ClickHouseClient): Promise<number> {
 
 async function countReasons(clickhouse: ClickHouseClient): Promise<Record<string, number>> {
   const query = `SELECT arrayJoin(arrayMap((code, column) -> if(column = '', code, concat(code, ' ', column)), reasons.code, reasons.column)) AS reason, count() AS n
-    FROM validation.quarantined GROUP BY reason ORDER BY n DESC LIMIT 5`;
+    FROM validation.quarantined FINAL GROUP BY reason ORDER BY n DESC LIMIT 5`;
   return Object.fromEntries(
     (await select<{ reason: string; n: number }>(clickhouse, query, {})).map(({ reason, n }) => [reason, Number(n)]),
   );

@@ -1,0 +1,37 @@
+import {
+  type GetPerformanceRequest,
+  type GetPerformanceResponse,
+  MonitorService,
+} from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { projectRoot } from '#libs/storage/sql-file.js';
+import { binaryPerformance } from '../domain/performance.js';
+import type { PredictionLogStore } from '../outbound/prediction-log.store.js';
+
+/** DateTime64(3) ends in 2299. */
+const farFutureMs = 10_000_000_000_000;
+
+export class MonitorGrpc {
+  constructor(private readonly store: PredictionLogStore) {}
+
+  serve(server: GrpcServer): void {
+    server.addService(MonitorService, {
+      getPerformance: handle.unary((request: GetPerformanceRequest) => this.performance(request)),
+    });
+    server.addReflection('millrace/monitor/v1/monitor.proto', `${projectRoot()}/proto`);
+  }
+
+  async performance({ endpoint, fromMs, toMs, modelVersion }: GetPerformanceRequest): Promise<GetPerformanceResponse> {
+    if (endpoint === '') throw new MillraceError('invalid-argument', 'endpoint: empty');
+    const { scores, labels } = await this.store.scores(endpoint, modelVersion, fromMs, toMs || farFutureMs);
+    const known = labels.map((label) => (Number.isNaN(label) ? 0 : 1));
+    const labelledScores = scores.filter((_, i) => known[i] === 1);
+    const labelledLabels = labels.filter((_, i) => known[i] === 1);
+    return {
+      predictions: scores.length,
+      labelled: labelledLabels.length,
+      metrics: binaryPerformance(labelledScores, labelledLabels),
+    };
+  }
+}

@@ -1,0 +1,28 @@
+import type { Metrics } from '#libs/telemetry/metrics.js';
+
+const table = {
+  predictions: { type: 'counter', name: 'millrace_monitor_predictions_total', help: 'Predictions written to the log' },
+  blocksSeen: {
+    type: 'counter',
+    name: 'millrace_monitor_blocks_seen_before_total',
+    help: 'Blocks dropped because they had been written: a gateway sent them again',
+  },
+  unreadable: {
+    type: 'counter',
+    name: 'millrace_monitor_unreadable_total',
+    help: 'Records that are no block of predictions',
+  },
+  labels: { type: 'counter', name: 'millrace_monitor_labels_total', help: 'Labels written', labels: ['model'] },
+  insertSeconds: {
+    type: 'histogram',
+    name: 'millrace_monitor_insert_seconds',
+    help: 'One insert into the prediction log',
+    buckets: [0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5],
+  },
+} as const;
+
+export function monitorMetrics(metrics: Metrics) {
+  return metrics.create(table);
+}
+
+export type MonitorMetrics = ReturnType<typeof monitorMetrics>;

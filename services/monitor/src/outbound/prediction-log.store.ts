@@ -1,0 +1,152 @@
+import { Readable } from 'node:stream';
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { runSql } from '#libs/storage/clickhouse.js';
+import { readSql } from '#libs/storage/sql-file.js';
+import { RowBinary } from './row-binary.js';
+
+export interface Label {
+  readonly model: string;
+  readonly joinKey: string;
+  readonly label: number;
+  readonly labelledAtMs: number;
+  readonly horizonMs: number;
+  readonly sourcePartition: number;
+  readonly sourceOffset: number;
+}
+
+export interface Unreadable {
+  readonly partition: number;
+  readonly offset: number;
+  readonly error: string;
+  readonly value: Buffer;
+}
+
+const columns =
+  'prediction_id, request_id, endpoint, model, model_version, feature_service, feature_service_digest, as_of, answered_at, join_key, sticky_key, request, features, outputs, score, ' +
+  'features_given, fallback, latency_us, caller, position_streams, position_watermarks, position_offsets, log_id, log_sequence';
+const maxRows = 2_000_000;
+
+/** ClickHouse database `monitoring`. */
+export class PredictionLogStore {
+  constructor(private readonly client: ClickHouseClient) {}
+
+  async createTables(): Promise<void> {
+    await runSql(this.client, readSql('services/monitor/sql/monitoring.sql'));
+  }
+
+  /** One insert; the token makes a repetition of it do nothing. */
+  async insertPredictions(blocks: readonly PredictionBlock[], token: string): Promise<void> {
+    const rows = new RowBinary();
+    for (const block of blocks) writeBlock(rows, block);
+    const { stream } = await this.client.exec({
+      query: `INSERT INTO monitoring.predictions (${columns}) FORMAT RowBinary`,
+      values: Readable.from([rows.bytes()], { objectMode: false }),
+      clickhouse_settings: { async_insert: 0, insert_deduplication_token: token },
+    });
+    stream.resume();
+    await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
+  }
+
+  async insertUnreadable(records: readonly Unreadable[]): Promise<void> {
+    const values = records.map(({ partition, offset, error, value }) => ({
+      partition,
+      offset,
+      error,
+      value_base64: value.toString('base64'),
+    }));
+    await this.client.insert({ table: 'monitoring.predictions_unreadable', values, format: 'JSONEachRow' });
+  }
+
+  async insertLabels(labels: readonly Label[], token: string): Promise<void> {
+    const values = labels.map((one) => ({
+      model: one.model,
+      join_key: one.joinKey,
+      label: one.label,
+      labelled_at: new Date(one.labelledAtMs).toISOString(),
+      horizon_ms: one.horizonMs,
+      source_partition: one.sourcePartition,
+      source_offset: one.sourceOffset,
+    }));
+    await this.client.insert({
+      table: 'monitoring.labels',
+      values,
+      format: 'JSONEachRow',
+      clickhouse_settings: { async_insert: 0, insert_deduplication_token: token },
+    });
+  }
+
+  /** Scores and labels of an endpoint; a label is NaN where there is none. @throws MillraceError unavailable, failed-precondition (more than 2 million rows) */
+  async scores(
+    endpoint: string,
+    version: string,
+    fromMs: number,
+    toMs: number,
+  ): Promise<{ scores: Float64Array; labels: Float64Array }> {
+    const rows = await this.select(endpoint, version, fromMs, toMs);
+    if (rows.length > maxRows)
+      throw new MillraceError('failed-precondition', `more than ${maxRows} predictions; ask for a shorter time`);
+    return {
+      scores: Float64Array.from(rows, ([score]) => score),
+      labels: Float64Array.from(rows, ([, label]) => label ?? Number.NaN),
+    };
+  }
+
+  private async select(
+    endpoint: string,
+    version: string,
+    from: number,
+    to: number,
+  ): Promise<[number, number | null][]> {
+    try {
+      const query = readSql('services/monitor/sql/performance.sql');
+      const result = await this.client.query({
+        query,
+        query_params: { endpoint, version, from, to, limit: maxRows + 1 },
+        format: 'JSONCompactEachRow',
+      });
+      return await result.json<[number, number | null]>();
+    } catch (error) {
+      throw new MillraceError(
+        'unavailable',
+        `the prediction log (CLICKHOUSE_URL) does not answer: ${errorMessage(error)}`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** In the order of `columns`. */
+function writeBlock(rows: RowBinary, { walId, sequence, predictions, snapshots }: PredictionBlock): void {
+  for (const one of predictions) {
+    for (const text of [
+      one.predictionId,
+      one.requestId,
+      one.endpoint,
+      one.model,
+      one.modelVersion,
+      one.featureService,
+      one.featureServiceDigest,
+    ])
+      rows.string(text);
+    rows.int64(one.asOfMs);
+    rows.int64(one.answeredAtMs);
+    rows.string(one.joinKey);
+    rows.string(one.stickyKey);
+    rows.blob(one.requestJson);
+    rows.float32Array(one.features);
+    rows.array(one.outputs, (value) => rows.float32(value));
+    rows.float32(one.outputs.at(-1) ?? Number.NaN);
+    rows.bool(one.featuresGiven);
+    rows.bool(one.fallback);
+    rows.uint32(one.latencyUs);
+    rows.string(one.caller);
+    const positions = snapshots[one.snapshot]?.positions ?? [];
+    rows.array(positions, ({ stream }) => rows.string(stream));
+    rows.array(positions, ({ watermarkMs }) => rows.int64(watermarkMs));
+    rows.array(positions, ({ appliedOffsets }) => rows.array(appliedOffsets, (offset) => rows.int64(offset)));
+    rows.string(walId);
+    rows.int64(sequence);
+  }
+}
