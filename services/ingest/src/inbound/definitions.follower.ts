@@ -31,15 +31,18 @@ export class DefinitionsFollower {
     const [kind, name] = key.split('/') as [Kind, string];
     const definition = value === null ? undefined : DefinitionChanged.decode(value).definition;
     const deleted = definition === undefined || definition.deleted;
-    for (let delayMs = 100; kind === 'Stream' && !deleted; delayMs = Math.min(5_000, delayMs * 2)) {
+    if (kind === 'Stream' && !deleted) await this.createTopic(name);
+    this.table.set(kind, name, deleted ? undefined : JSON.parse(definition.specJson.toString()));
+  }
+
+  private async createTopic(stream: string): Promise<void> {
+    for (let delayMs = 100; ; delayMs = Math.min(5_000, delayMs * 2)) {
       try {
-        await this.log.ensureTopics([{ id: 'rawEvents', stream: name }]);
-        break;
+        return await this.log.ensureTopics([{ id: 'rawEvents', stream }]);
       } catch (error) {
-        this.logger.warn('topic_not_created', { stream: name, error: errorMessage(error) });
+        this.logger.warn('topic_not_created', { stream, error: errorMessage(error) });
         await new Promise((resolve) => setTimeout(resolve, delayMs));
       }
     }
-    this.table.set(kind, name, deleted ? undefined : JSON.parse(definition.specJson.toString()));
   }
 }

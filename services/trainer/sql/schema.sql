@@ -1,0 +1,24 @@
+CREATE TABLE IF NOT EXISTS runs (
+  run_id text PRIMARY KEY,
+  pipeline text NOT NULL,
+  model text NOT NULL,
+  state text NOT NULL, -- pending | running | succeeded | failed | refused | cancelled
+  reason text NOT NULL,
+  plan text NOT NULL, -- JSON: the definitions and the window as they were when the run was started
+  error text NOT NULL DEFAULT '',
+  model_version text NOT NULL DEFAULT '',
+  idempotency_key text UNIQUE,
+  created_ms bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS steps (
+  run_id text NOT NULL REFERENCES runs,
+  position integer NOT NULL,
+  name text NOT NULL,
+  state text NOT NULL, -- pending | running | succeeded | failed | cancelled
+  attempt integer NOT NULL DEFAULT 0,
+  started_ms bigint NOT NULL DEFAULT 0,
+  finished_ms bigint NOT NULL DEFAULT 0,
+  message text NOT NULL DEFAULT '',
+  outputs text NOT NULL DEFAULT '{}', -- JSON: what later steps need
+  PRIMARY KEY (run_id, position)
+);

@@ -1,0 +1,199 @@
+import { createReadStream } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FeatureStoreClient, type DatasetSnapshot } from '#libs/contracts/generated/millrace/features/v1/features.js';
+import {
+  type Artifact,
+  ArtifactChunk,
+  ModelVersion,
+  RegistryClient,
+  RunRecord,
+} from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import type {
+  EndpointSpec,
+  FeatureServiceSpec,
+  FeatureViewSpec,
+  Kind,
+  Specs,
+} from '#libs/definitions/definition-kinds.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { Peer } from '#libs/rpc/grpc-client.js';
+import { fromServiceError } from '#libs/rpc/status.js';
+import type { ArtifactStore } from '#libs/storage/artifact-store.js';
+import { Mesh } from '../domain/ports.js';
+import { hasEnded, metricsOf, outputsOf, type Run, type RunPlan, type StepOutputs } from '../domain/run.js';
+
+/** Definitions as followed, by `<Kind>/<name>`. */
+export type Definitions = ReadonlyMap<string, Specs[Kind]>;
+
+const callMs = 30_000;
+const datasetMs = 600_000;
+const patienceMs = 300_000;
+
+/** The registry and the feature store over gRPC. */
+export class GrpcMesh extends Mesh {
+  constructor(
+    private readonly registry: Peer<RegistryClient>,
+    private readonly features: Peer<FeatureStoreClient>,
+    private readonly definitions: Definitions,
+    private readonly artifacts: ArtifactStore,
+  ) {
+    super();
+  }
+
+  override async watermark({ model }: RunPlan): Promise<number> {
+    const service = this.definitions.get(`FeatureService/${model.features}`) as FeatureServiceSpec | undefined;
+    const views =
+      service?.items.flatMap((item) =>
+        'view' in item
+          ? [(this.definitions.get(`FeatureView/${item.view}`) as FeatureViewSpec | undefined)?.source]
+          : [],
+      ) ?? [];
+    const streams = [...new Set([service?.spine, model.label.stream, ...views])].filter(
+      (stream) => stream !== undefined,
+    );
+    const { positions } = await patiently(() => this.features.call((stub) => stub.getWatermarks, { streams }, callMs));
+    const lowest = Math.min(...positions.map(({ watermarkMs }) => watermarkMs));
+    if (!(lowest > 0))
+      throw new MillraceError(
+        'failed-precondition',
+        `data_to_ms: not given, and there is no watermark of ${streams.join(', ')} yet`,
+      );
+    return lowest;
+  }
+
+  override async buildDataset(
+    plan: RunPlan,
+    window: { fromMs: number; toMs: number; validateFromMs: number },
+    onProgress: (done: number, message: string) => void,
+    signal: AbortSignal,
+  ): Promise<StepOutputs['dataset']> {
+    const snapshot = await patiently(async () => {
+      let last: DatasetSnapshot | undefined;
+      for await (const progress of this.features.stream(
+        (stub) => stub.buildDataset,
+        { model: plan.model.name, ...window, labelsUntilMs: window.toMs },
+        datasetMs,
+      )) {
+        signal.throwIfAborted();
+        onProgress(progress.rowsTotal === 0 ? 0 : progress.rowsDone / progress.rowsTotal, `${progress.rowsDone} rows`);
+        last = progress.snapshot ?? last;
+      }
+      if (last === undefined)
+        throw new MillraceError('unavailable', 'feature-store: the dataset came without a snapshot');
+      return last;
+    });
+    return {
+      sha256: snapshot.sha256,
+      rows: snapshot.rows,
+      features: snapshot.features,
+      digest: snapshot.featureServiceDigest,
+    };
+  }
+
+  override async liveVersion(model: string): Promise<{ version: ModelVersion; onnxPath: string } | undefined> {
+    for (const endpoint of this.endpointsOf(model)) {
+      const route = await patiently(
+        () => this.registry.call((stub) => stub.getRoute, { endpoint: endpoint.name }, callMs),
+        ['not-found'],
+      );
+      if (route.live === undefined) continue;
+      await this.artifacts.read(route.live.onnxSha256); // checked against its address
+      return { version: route.live, onnxPath: this.artifacts.path(route.live.onnxSha256) };
+    }
+    return undefined;
+  }
+
+  override async register(run: Run): Promise<StepOutputs['register']> {
+    const { model } = run.plan;
+    const [dataset, converted] = [outputsOf(run, 'dataset'), outputsOf(run, 'convert')];
+    const artifact = await patiently(() => this.put(converted.onnx));
+    if (artifact.sha256 !== converted.onnxSha256)
+      throw new MillraceError('internal', `the ONNX file changed: ${artifact.sha256}, it was ${converted.onnxSha256}`);
+    const version = ModelVersion.fromPartial({
+      model: model.name,
+      onnxSha256: artifact.sha256,
+      featureService: model.features,
+      featureServiceDigest: dataset.digest,
+      features: [...dataset.features],
+      runId: run.runId,
+      datasetSha256: dataset.sha256,
+      metrics: finite(run),
+      task: model.task,
+      inputName: converted.input,
+      outputName: converted.output,
+    });
+    const created = await patiently(() => this.registry.call((stub) => stub.createModelVersion, version, callMs));
+    const endpoints = this.endpointsOf(model.name).map(({ name }) => name);
+    const cause = `pipeline ${run.plan.pipeline.name} run ${run.runId}`;
+    for (const endpoint of endpoints)
+      await patiently(() =>
+        this.registry.call((stub) => stub.setLive, { endpoint, version: created.version, cause }, callMs),
+      );
+    return { version: created.version, live: endpoints };
+  }
+
+  override async record(run: Run): Promise<void> {
+    const { pipeline, model } = run.plan;
+    const dataset = run.steps.find(({ name }) => name === 'dataset')?.outputs as Partial<StepOutputs['dataset']>;
+    const params = Object.fromEntries(
+      Object.entries(pipeline.train.params).map(([name, value]) => [name, String(value)]),
+    );
+    const record = RunRecord.fromPartial({
+      runId: run.runId,
+      pipeline: pipeline.name,
+      model: model.name,
+      state: run.state,
+      params: { algorithm: pipeline.train.algorithm, ...params },
+      metrics: finite(run),
+      datasetSha256: dataset.sha256 ?? '',
+      startedMs: run.createdMs,
+      finishedMs: hasEnded(run.state) ? Date.now() : 0,
+    });
+    await patiently(() => this.registry.call((stub) => stub.recordRun, record, callMs));
+  }
+
+  private endpointsOf(model: string): EndpointSpec[] {
+    return [...this.definitions]
+      .filter(([key, spec]) => key.startsWith('Endpoint/') && (spec as EndpointSpec).model === model)
+      .map(([, spec]) => spec as EndpointSpec);
+  }
+
+  private put(path: string): Promise<Artifact> {
+    return new Promise((resolve, reject) => {
+      const call = this.registry.stub.putArtifact(
+        this.registry.metadata,
+        { deadline: Date.now() + datasetMs },
+        (error, artifact) => {
+          if (error) reject(fromServiceError(error, 'registry'));
+          else resolve(artifact);
+        },
+      );
+      const file = createReadStream(path, { highWaterMark: 512 * 1024 });
+      file.on('data', (data) => call.write(ArtifactChunk.fromPartial({ data: data as Buffer })));
+      file.on('end', () => call.end());
+      file.on('error', (error) => {
+        call.cancel();
+        reject(error);
+      });
+    });
+  }
+}
+
+function finite(run: Run): Record<string, number> {
+  return Object.fromEntries(Object.entries(metricsOf(run)).filter(([, value]) => Number.isFinite(value)));
+}
+
+/** Waits for a service that is away, at most five minutes. */
+async function patiently<T>(call: () => Promise<T>, alsoPassing: readonly string[] = []): Promise<T> {
+  const untilMs = Date.now() + patienceMs;
+  for (let delayMs = 100; ; delayMs = Math.min(2_000, delayMs * 2)) {
+    try {
+      return await call();
+    } catch (error) {
+      const passes =
+        error instanceof MillraceError && ['unavailable', 'deadline-exceeded', ...alsoPassing].includes(error.code);
+      if (!passes || Date.now() > untilMs) throw error;
+      await sleep(delayMs);
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import {
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  Inject,
+  Injectable,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import type { Pool } from 'pg';
+import { ServiceModule } from '#libs/boot/service.module.js';
+import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
+import { FeatureStoreClient } from '#libs/contracts/generated/millrace/features/v1/features.js';
+import { RegistryClient } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import type { Kind, Specs } from '#libs/definitions/definition-kinds.js';
+import { type Consumer, MessageLog } from '#libs/messaging/message-log.js';
+import { Peer } from '#libs/rpc/grpc-client.js';
+import { GrpcServer } from '#libs/rpc/grpc-server.js';
+import { ArtifactStore } from '#libs/storage/artifact-store.js';
+import { connectPostgres } from '#libs/storage/postgres.js';
+import { Logger } from '#libs/telemetry/logger.js';
+import { Metrics } from '#libs/telemetry/metrics.js';
+import { RunExecutor } from './domain/run-executor.js';
+import { TrainerGrpc } from './inbound/trainer.grpc.js';
+import { GrpcMesh } from './outbound/grpc-mesh.js';
+import { PostgresRunStore } from './outbound/postgres-run.store.js';
+import { PythonJobRunner } from './outbound/python-job.runner.js';
+import { trainerMetrics } from './trainer.metrics.js';
+import type { TrainerSettings } from './trainer.settings.js';
+
+const Settings = Symbol('TrainerSettings');
+
+/** Starts and stops the parts in order. */
+@Injectable()
+class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly definitions = new Map<string, Specs[Kind]>();
+  private readonly registry: Peer<RegistryClient>;
+  private readonly features: Peer<FeatureStoreClient>;
+  private pool: Pool | undefined;
+  private follower: Consumer | undefined;
+  private executor: RunExecutor | undefined;
+
+  constructor(
+    @Inject(Settings) private readonly settings: TrainerSettings,
+    @Inject(MessageLog) private readonly messages: MessageLog,
+    @Inject(GrpcServer) private readonly server: GrpcServer,
+    @Inject(Metrics) private readonly metrics: Metrics,
+    @Inject(Logger) private readonly logger: Logger,
+  ) {
+    this.registry = new Peer(RegistryClient, 'registry', settings.REGISTRY_ADDRESS, settings.MILLRACE_TOKEN);
+    this.features = new Peer(
+      FeatureStoreClient,
+      'feature-store',
+      settings.FEATURE_STORE_ADDRESS,
+      settings.MILLRACE_TOKEN,
+    );
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const { settings } = this;
+    this.pool = await connectPostgres(settings.POSTGRES_URL, 'trainer');
+    const store = new PostgresRunStore(this.pool);
+    await store.createTables();
+    const artifacts = new ArtifactStore(settings.ARTIFACTS_DIR);
+    const limits = {
+      threads: settings.JOB_THREADS,
+      wallSeconds: settings.JOB_WALL_SECONDS,
+      rssMb: settings.JOB_MAX_RSS_MB,
+    };
+    const jobs = new PythonJobRunner(settings.PYTHON, join(settings.DATA_DIR, 'runs'), artifacts, limits);
+    const mesh = new GrpcMesh(this.registry, this.features, this.definitions, artifacts);
+    this.executor = new RunExecutor(store, mesh, jobs, trainerMetrics(this.metrics), this.logger);
+    new TrainerGrpc(store, this.executor, this.definitions).serve(this.server);
+    this.follower = await this.messages.follow('definitionsChanged', (key, value) => {
+      const definition = value === null ? undefined : DefinitionChanged.decode(value).definition;
+      if (definition === undefined || definition.deleted) this.definitions.delete(key);
+      else this.definitions.set(key, JSON.parse(definition.specJson.toString()) as Specs[Kind]);
+    });
+    this.executor.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.executor?.stop();
+    await this.follower?.stop();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.registry.close();
+    this.features.close();
+    await this.pool?.end();
+  }
+}
+
+@Module({})
+export class TrainerModule {
+  static register(settings: TrainerSettings): DynamicModule {
+    return {
+      module: TrainerModule,
+      imports: [ServiceModule.register('trainer', settings)],
+      providers: [{ provide: Settings, useValue: settings }, Trainer],
+    };
+  }
+}
