@@ -57,7 +57,7 @@ export class LocalFolder {
 
   /** Forgets all data; what was downloaded is kept. */
   clear(): void {
-    for (const part of ['data', 'logs', 'artifacts', 'sources', 'secrets.json', 'infra-secrets.json'])
+    for (const part of ['data', 'logs', 'artifacts', 'secrets.json', 'infra-secrets.json'])
       rmSync(join(this.root, part), { recursive: true, force: true });
     mkdirSync(join(this.root, 'data'), { recursive: true });
     mkdirSync(join(this.root, 'logs'), { recursive: true });

@@ -48,7 +48,7 @@ export interface Observed {
 
 /** What went in against what came out, asked of the stores themselves. Waits until the log has what was answered, at most a minute. */
 export async function takeAccount(client: MeshClient, seen: Observed, narrator: Narrator): Promise<Account> {
-  const clickhouse = createClient({ url: client.mesh.clickhouseUrl, request_timeout: 120_000 });
+  const clickhouse = createClient({ url: client.mesh.clickhouseUrl });
   try {
     narrator.step('taking account: the log, the labels, the vectors');
     const logged = await waitForLog(clickhouse, seen);

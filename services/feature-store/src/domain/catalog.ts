@@ -177,6 +177,7 @@ function compileView(spec: FeatureViewSpec, stream: StreamSpec): ViewPlan {
     measures,
     features,
     maxWindowMs: Math.max(...spec.features.map(({ windowMs }) => windowMs)),
+    ttlMs: spec.ttlMs,
   };
 }
 

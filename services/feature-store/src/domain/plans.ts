@@ -33,6 +33,8 @@ export interface ViewPlan {
   readonly features: readonly ViewFeature[];
   /** The longest window, and the length of an online bucket: every read touches at most two buckets. */
   readonly maxWindowMs: number;
+  /** How far behind the watermark an instant may lie and still be answered. */
+  readonly ttlMs: number;
 }
 
 /** One use of a view in a feature service. */

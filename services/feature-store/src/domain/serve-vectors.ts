@@ -124,9 +124,14 @@ function answer(question: Prepared, checkouts: ReadonlyMap<string, Checkout>, sn
   refuseFillingViews(plan, snapshot);
   const width = plan.featureNames.length;
   const vectors = new Float32Array(parsed.length * width).fill(Number.NaN);
+  const oldestMs = oldestInstant(plan, snapshot);
   parsed.forEach((columns, row) => {
     const q = instants[row]!;
     if (columns === undefined) return;
+    if (q < oldestMs) {
+      const message = `the instant ${new Date(q).toISOString()} lies further behind the watermark than the ttl of a feature view; the oldest that is kept is ${new Date(oldestMs).toISOString()}`;
+      return void question.errors.push({ row, code: 'failed-precondition', message });
+    }
     computeVector(
       plan,
       columns,
@@ -137,6 +142,17 @@ function answer(question: Prepared, checkouts: ReadonlyMap<string, Checkout>, sn
     );
   });
   return { vectors, asOfMs: instants, standings: standingsOf(plan, snapshot), errors: question.errors };
+}
+
+/** Before it, what a view knew may have been forgotten already. */
+function oldestInstant(plan: ServicePlan, snapshot: Snapshot): number {
+  const ofViews = plan.items.map((item) => {
+    if (!('lookup' in item)) return Number.NEGATIVE_INFINITY;
+    const { view } = item.lookup;
+    const watermarks = (snapshot.positions.get(streamUnit(view.stream)) ?? []).map(({ watermarkMs }) => watermarkMs);
+    return Math.max(Number.NEGATIVE_INFINITY, ...watermarks) - view.ttlMs;
+  });
+  return Math.max(...ofViews);
 }
 
 /** A view that is still being filled from the past would answer with less than happened. */

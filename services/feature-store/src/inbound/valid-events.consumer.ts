@@ -68,10 +68,10 @@ export class ValidEventsConsumer {
     return undefined;
   }
 
-  /** Buckets that end two windows before the watermark are out of the reach of every read, late ones included. */
+  /** Buckets that end before everything that an instant within the ttl can reach. */
   private async expire(stream: string, watermarkMs: number): Promise<void> {
     for (const view of this.catalog.viewsOf(stream)) {
-      const before = bucketOf(view, watermarkMs) - 3;
+      const before = bucketOf(view, watermarkMs - view.ttlMs - view.maxWindowMs);
       if (this.expired.get(view.id) === before) continue;
       await this.store.expire(view, before);
       this.expired.set(view.id, before);

@@ -16,7 +16,7 @@ import {
 type ApplyCommand = (keyCount: number, ...args: (string | Buffer | number)[]) => Promise<number>;
 
 /**
- * Keys: `mr:log:<view id>:<bucket>:<entity>` (bytes), `mr:pos:<unit>` (hash partition -> "sourceOffset,nextOffset,watermarkMs"), `mr:bucket:<view id>:<bucket>` (set of entities).
+ * Keys: `mr:log:<view id>:<bucket>:<entity>` (bytes), `mr:pos:<unit>` (hash partition -> "sourceOffset,nextOffset,watermarkMs"), `mr:bucket:<view id>:<bucket>` (set of entities), `mr:buckets:<view id>` (sorted set).
  * One node (no cluster): a read and an apply touch keys of many slots in one step.
  */
 export class RedisOnlineStore extends OnlineStore {
@@ -53,9 +53,10 @@ export class RedisOnlineStore extends OnlineStore {
       ...units.map(positionKey),
       ...appends.map(({ view, bucket, entity }) => logKey(view, bucket, entity)),
       ...appends.map(({ view, bucket }) => bucketKey(view.id, bucket)),
+      ...appends.map(({ view }) => bucketsKey(view.id)),
     ];
     const positions = units.flatMap((unit) => [formatPosition(expected.get(unit)), formatPosition(next.get(unit))]);
-    const bodies = appends.flatMap(({ records, entity }) => [records, entity]);
+    const bodies = appends.flatMap(({ records, entity, bucket }) => [records, entity, bucket]);
     const command = (this.redis as unknown as { mrApply: ApplyCommand }).mrApply.bind(this.redis);
     return (
       (await this.run(() =>
@@ -65,17 +66,17 @@ export class RedisOnlineStore extends OnlineStore {
   }
 
   async expire(view: ViewPlan, beforeBucket: number): Promise<void> {
-    const floor = Number((await this.run(() => this.redis.get(floorKey(view.id)))) ?? beforeBucket - 64);
-    for (let bucket = floor; bucket < beforeBucket; bucket += 1) {
+    const buckets = await this.run(() => this.redis.zrangebyscore(bucketsKey(view.id), '-inf', `(${beforeBucket}`));
+    for (const bucket of buckets.map(Number)) {
       const entities = await this.run(() => this.redis.smembers(bucketKey(view.id, bucket)));
       for (let from = 0; from < entities.length; from += 500) {
-        await this.run(() =>
-          this.redis.unlink(...entities.slice(from, from + 500).map((entity) => logKey(view, bucket, entity))),
-        );
+        const keys = entities.slice(from, from + 500).map((entity) => logKey(view, bucket, entity));
+        await this.run(() => this.redis.unlink(...keys));
       }
-      await this.run(() => this.redis.unlink(bucketKey(view.id, bucket)));
+      await this.run(() =>
+        this.redis.multi().unlink(bucketKey(view.id, bucket)).zrem(bucketsKey(view.id), bucket).exec(),
+      );
     }
-    await this.run(() => this.redis.set(floorKey(view.id), beforeBucket));
   }
 
   private async run<T>(command: () => Promise<T>): Promise<T> {
@@ -101,8 +102,9 @@ function bucketKey(viewId: string, bucket: number): string {
   return `mr:bucket:${viewId}:${bucket}`;
 }
 
-function floorKey(viewId: string): string {
-  return `mr:floor:${viewId}`;
+/** Sorted set of the buckets that a view has. */
+function bucketsKey(viewId: string): string {
+  return `mr:buckets:${viewId}`;
 }
 
 function positionKey(unit: string): string {
