@@ -19,6 +19,8 @@ interface PartitionState {
 
 /** Sent to the group while a handler is retried, so that it is not taken for dead; the delay grows to this. */
 const maxRetryDelayMs = 2_000;
+/** With a linger, so much ends it early. */
+const lingerBytes = 1024 * 1024;
 
 /** One consumer group on one topic, handing out chunks by the rules of ConsumeOptions. */
 export class KafkaChunkConsumer implements Consumer {
@@ -44,7 +46,8 @@ export class KafkaChunkConsumer implements Consumer {
       sessionTimeout: 10_000,
       heartbeatInterval: 1_000,
       rebalanceTimeout: 20_000,
-      maxWaitTimeInMs: 100,
+      maxWaitTimeInMs: options.lingerMs ?? 100,
+      minBytes: options.lingerMs === undefined ? 1 : lingerBytes,
       retry: {
         initialRetryTime: 100,
         multiplier: 1.5,

@@ -37,7 +37,7 @@ export async function startKafka(
   writeFileSync(config, serverProperties(port, controllerPort, join(data, 'log')));
   const classPath = join(home, 'lib', '*');
   if (!existsSync(join(data, 'log', 'meta.properties'))) {
-    const id = randomBytes(16).toString('base64url');
+    const id = `M${randomBytes(16).toString('base64url').slice(1)}`; // one that began with '-' would be taken for an option
     await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config]);
   }
   const process = new SupervisedProcess({

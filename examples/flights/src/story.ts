@@ -18,6 +18,8 @@ export interface StoryOptions {
   readonly hub: string;
   /** When the user typed the command, epoch ms. */
   readonly startedMs: number;
+  /** Called as each slice of the live time begins, with its number. */
+  readonly onSlice?: (slice: number) => void;
 }
 
 const [endpoint, pipeline] = ['late-arrival', 'train-late-arrival'];
@@ -48,7 +50,7 @@ export async function runStory(mesh: MeshState, options: StoryOptions, narrator:
     narrator.step(
       `10 June and ${options.days} days on: every departure predicted at its instant, in slices of six hours`,
     );
-    const live = await predictLive(client, departures.live, liveToMs, run, narrator);
+    const live = await predictLive(client, departures.live, liveToMs, run, narrator, options.onSlice);
     const rest = await replay(client, liveToMs, liveToMs + landedMs, undefined, 0);
     const eventsIn = before.events + live.events + rest.events;
     const seen = {
@@ -190,6 +192,7 @@ async function predictLive(
   toMs: number,
   run: Run,
   narrator: Narrator,
+  onSlice: StoryOptions['onSlice'],
 ): Promise<Live> {
   const metadata = await patiently(
     () => client.gateway.call((stub) => stub.modelMetadata, { name: endpoint, version: run.modelVersion }, 5_000),
@@ -201,6 +204,7 @@ async function predictLive(
   let [events, askingMs, firstPredictionMs] = [0, 0, 0];
   for (let fromMs = liveFromMs; fromMs < toMs; fromMs += sliceMs) {
     const untilMs = Math.min(toMs, fromMs + sliceMs);
+    onSlice?.((fromMs - liveFromMs) / sliceMs);
     events += (await replay(client, fromMs, untilMs, undefined, 0)).events;
     const slice = departures.filter(
       ({ departed_at }) => Date.parse(departed_at) >= fromMs && Date.parse(departed_at) < untilMs,

@@ -6,6 +6,7 @@ import type { ClickHouseHistoryStore } from '../outbound/clickhouse-history.stor
 
 const groupSuffix = 'history';
 const maxRecords = 20_000;
+const lingerMs = 500;
 
 /** Valid events into the history: a chunk is one insert, and its token makes a repetition do nothing. */
 export class HistoryConsumer {
@@ -21,7 +22,14 @@ export class HistoryConsumer {
   async follow(stream: StreamPlan): Promise<void> {
     await this.history.ensureTable(stream);
     if (this.consumers.has(stream.name)) return;
-    const options = { topic: 'validEvents', stream: stream.name, groupSuffix, delivery: 'exact', maxRecords } as const;
+    const options = {
+      topic: 'validEvents',
+      stream: stream.name,
+      groupSuffix,
+      delivery: 'exact',
+      maxRecords,
+      lingerMs,
+    } as const;
     this.consumers.set(
       stream.name,
       await this.log.consume({ ...options, handler: (chunk) => this.handle(stream.name, chunk) }),

@@ -9,6 +9,7 @@ import type { MonitorMetrics } from '../monitor.metrics.js';
 import type { Label, PredictionLogStore } from '../outbound/prediction-log.store.js';
 
 const maxRecords = 20_000;
+const lingerMs = 500;
 const settleMs = 50;
 
 interface LabelPlan {
@@ -103,6 +104,7 @@ export class LabelsConsumer {
       groupSuffix: 'labels',
       delivery: 'exact',
       maxRecords,
+      lingerMs,
     } as const;
     this.consumers.set(
       spec.name,

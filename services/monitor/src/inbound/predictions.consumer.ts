@@ -7,6 +7,7 @@ import type { MonitorMetrics } from '../monitor.metrics.js';
 import type { PredictionLogStore, Unreadable } from '../outbound/prediction-log.store.js';
 
 const maxRecords = 500;
+const lingerMs = 500;
 
 /**
  * Logged predictions into ClickHouse, each exactly once: a chunk's bounds are written down before it is inserted, its token makes a second insert of it do nothing, and a block
@@ -28,6 +29,7 @@ export class PredictionsConsumer {
       topic: 'predictionsLogged',
       delivery: 'exact',
       maxRecords,
+      lingerMs,
       handler: (chunk) => this.handle(chunk),
     });
   }

@@ -5,6 +5,7 @@ import type { QuarantineStore } from '../outbound/quarantine.store.js';
 import type { ValidatorMetrics } from '../validator.metrics.js';
 
 const maxRecords = 5_000;
+const lingerMs = 500;
 
 /** Quarantined events into ClickHouse, for people to look at and to replay. */
 export class QuarantineConsumer {
@@ -25,6 +26,7 @@ export class QuarantineConsumer {
       groupSuffix: 'quarantine',
       delivery: 'exact',
       maxRecords,
+      lingerMs,
     } as const;
     this.consumers.set(stream, await this.log.consume({ ...options, handler: (chunk) => this.handle(stream, chunk) }));
   }

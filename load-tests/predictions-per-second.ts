@@ -1,0 +1,84 @@
+import { parseArgs } from 'node:util';
+import { connect, percentile, print } from './load-test.js';
+import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
+
+/** How many unary predictions a second does the gateway answer, with 26 features looked up by entity and every answer logged? Closed loop; needs the flights example's mesh. */
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '10' },
+    clients: { type: 'string', default: '64' },
+    rows: { type: 'string', default: '1' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const [seconds, clients, rows] = [Number(values.seconds), Number(values.clients), Number(values.rows)];
+const client = connect();
+const airports = ['ORD', 'LAX', 'PHX', 'SFO', 'DFW', 'ATL', 'SEA', 'LAS', 'MSP', 'SLC'];
+const atMs = Date.UTC(2001, 5, 28, 18);
+
+function request(i: number): ModelInferRequest {
+  const each = <T>(of: (row: number) => T): T[] => Array.from({ length: rows }, (_, row) => of(i * rows + row));
+  const text = (name: string, of: (row: number) => string) => ({
+    name,
+    datatype: 'BYTES',
+    shape: [rows],
+    contents: { bytesContents: each(of).map((value) => Buffer.from(value)) },
+  });
+  const int = (name: string, of: (row: number) => number) => ({
+    name,
+    datatype: 'INT32',
+    shape: [rows],
+    contents: { intContents: each(of) },
+  });
+  return ModelInferRequest.fromPartial({
+    modelName: 'late-arrival',
+    id: String(i),
+    inputs: [
+      text('flight_id', (row) => `load-${row}`),
+      {
+        name: 'departed_at',
+        datatype: 'INT64',
+        shape: [rows],
+        contents: { int64Contents: each((row) => atMs + (row % 600) * 60_000) },
+      },
+      int('local_minute', (row) => (row * 7) % 1_440),
+      int('local_weekday', (row) => row % 7),
+      text('origin', (row) => (row % 2 === 0 ? 'DEN' : airports[row % airports.length]!)),
+      text('destination', (row) => (row % 2 === 0 ? airports[row % airports.length]! : 'DEN')),
+      int('distance', (row) => 300 + (row % 20) * 50),
+    ],
+  });
+}
+
+const latenciesMs: number[] = [];
+const failures = new Map<string, number>();
+let next = 0;
+async function loop(untilMs: number): Promise<void> {
+  while (Date.now() < untilMs) {
+    const startedMs = performance.now();
+    try {
+      await client.gateway.call((stub) => stub.modelInfer, request(next++), 5_000);
+      latenciesMs.push(performance.now() - startedMs);
+    } catch (error) {
+      failures.set((error as Error).message, (failures.get((error as Error).message) ?? 0) + 1);
+    }
+  }
+}
+
+async function measure(forSeconds: number): Promise<number> {
+  latenciesMs.length = 0;
+  const startedMs = Date.now();
+  await Promise.all(Array.from({ length: clients }, () => loop(startedMs + forSeconds * 1_000)));
+  return (latenciesMs.length / (Date.now() - startedMs)) * 1_000;
+}
+
+await measure(2); // warm
+const rate = await measure(seconds);
+print(values.json, {
+  requestsPerSecond: Math.round(rate),
+  predictionsPerSecond: Math.round(rate * rows),
+  p50Ms: percentile(latenciesMs, 0.5),
+  p99Ms: percentile(latenciesMs, 0.99),
+  failed: Object.fromEntries(failures),
+});
+client.close();
