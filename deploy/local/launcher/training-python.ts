@@ -11,16 +11,19 @@ interface Bootstrap {
 
 /** The interpreter for training jobs: PYTHON_FOR_JOBS where it is given, else a virtual environment of the locked packages, made once. */
 export async function ensureTrainingPython(onProgress: (line: string) => void): Promise<string> {
-  const given = process.env['PYTHON_FOR_JOBS'];
-  if (given !== undefined) return given;
+  return process.env['PYTHON_FOR_JOBS'] ?? ensurePython('python', 'requirements.lock', onProgress);
+}
+
+/** @param name of the environment's folder in the cache @param lock a file of services/trainer/python */
+export async function ensurePython(name: string, lock: string, onProgress: (line: string) => void): Promise<string> {
   const folder = join(projectRoot(), 'services/trainer/python');
-  const { ensurePython } = (await import(join(folder, 'bootstrap.mjs'))) as Bootstrap;
-  const dir = join(process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace', 'cache'), 'python');
+  const bootstrap = (await import(join(folder, 'bootstrap.mjs'))) as Bootstrap;
+  const dir = join(process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace', 'cache'), name);
   return (
-    await ensurePython({
+    await bootstrap.ensurePython({
       dir,
-      lockFile: join(folder, 'requirements.lock'),
-      onProgress: (line) => onProgress(`python: ${line}`),
+      lockFile: join(folder, lock),
+      onProgress: (line) => onProgress(`${name}: ${line}`),
     })
   ).python;
 }

@@ -10,6 +10,7 @@ export interface StoredDefinition {
   readonly digest: string;
   readonly spec: Specs[Kind];
   readonly deleted: boolean;
+  readonly changedMs: number;
 }
 
 export interface PlannedChange {

@@ -49,7 +49,7 @@ export class DefinitionsHandlers {
     wanted.sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || a.name.localeCompare(b.name));
     return {
       definitions: wanted.map((one) =>
-        toDefinition(one.kind, one.name, one.generation, one.digest, JSON.stringify(one.spec), false),
+        toDefinition(one.kind, one.name, one.generation, one.digest, JSON.stringify(one.spec), false, one.changedMs),
       ),
     };
   }
@@ -77,7 +77,7 @@ export class DefinitionsHandlers {
   private async write(transaction: RegistryTransaction, change: PlannedChange, caller: string): Promise<void> {
     const { kind, name, generation, digest, specText, action } = change;
     await transaction.writeDefinition(change, caller);
-    const definition = toDefinition(kind, name, generation, digest, specText, action === 'delete');
+    const definition = toDefinition(kind, name, generation, digest, specText, action === 'delete', Date.now());
     await transaction.publish(
       'definitionsChanged',
       `${kind}/${name}`,
@@ -137,8 +137,9 @@ function toDefinition(
   digest: string,
   specText: string,
   deleted: boolean,
+  changedMs: number,
 ): Definition {
-  return { kind, name, generation, digest, specJson: Buffer.from(specText), deleted, changedMs: Date.now() };
+  return { kind, name, generation, digest, specJson: Buffer.from(specText), deleted, changedMs };
 }
 
 function toChange({ kind, name, action, paths, generation }: PlannedChange) {

@@ -21,11 +21,17 @@ export class RegistryTransaction {
       digest: string;
       spec: string;
       deleted: boolean;
+      changed_at: Date;
     }>('SELECT * FROM definitions ORDER BY kind, name');
     return new Map(
       rows.map((row) => [
         `${row.kind}/${row.name}`,
-        { ...row, generation: Number(row.generation), spec: JSON.parse(row.spec) as Specs[Kind] },
+        {
+          ...row,
+          generation: Number(row.generation),
+          changedMs: row.changed_at.getTime(),
+          spec: JSON.parse(row.spec) as Specs[Kind],
+        },
       ]),
     );
   }

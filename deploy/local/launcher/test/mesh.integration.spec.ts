@@ -1,0 +1,278 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createClient } from '@clickhouse/client';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CloudEvent, HTTP } from 'cloudevents';
+import type { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
+import { projectRoot } from '#libs/storage/sql-file.js';
+import { serviceNames } from '#libs/contracts/services.js';
+import type { Account } from '../../../../examples/flights/src/account.js';
+import { writeHistory } from '../../../../examples/flights/src/flight-history.js';
+import { Narrator } from '../../../../examples/flights/src/narrator.js';
+import { runStory } from '../../../../examples/flights/src/story.js';
+import { type Mesh, startMesh } from '../mesh.js';
+import { ensurePython, ensureTrainingPython } from '../training-python.js';
+
+const dataDir = mkdtempSync(join(tmpdir(), 'millrace-promises-'));
+const days = 14;
+const narrator = new Narrator(process.stderr);
+let mesh: Mesh;
+let account: Account;
+const killed: string[] = [];
+
+/** The flights example on a mesh of its own, while each service in turn, then Kafka, ClickHouse and Redis are killed with -9, each as soon as the one before is back. */
+beforeAll(async () => {
+  const history = await writeHistory({ hub: 'DEN', from: '2001-04-09', folder: join(dataDir, 'sources', 'flights') });
+  mesh = await startMesh({
+    dataDir,
+    fresh: false,
+    onProgress: (line) => narrator.line(line),
+    python: ensureTrainingPython((line) => narrator.line(line)),
+  });
+  const victims: [string, SupervisedProcess][] = [
+    ...serviceNames.map((name) => [name, mesh.processes.get(name)!] as [string, SupervisedProcess]),
+    ...(['kafka', 'clickhouse', 'redis'] as const).map(
+      (name) => [name, mesh.infrastructure.processes[name]!] as [string, SupervisedProcess],
+    ),
+  ];
+  const onSlice = (): void => {
+    const [name, victim] = victims[0] ?? [];
+    if (name === undefined || victim === undefined || !everyoneIsReady()) return;
+    victims.shift();
+    // Somewhere within the slice: while it is published, or while it is asked for.
+    setTimeout(() => {
+      narrator.line(`kill -9 ${name}`);
+      process.kill(victim.pid!, 'SIGKILL');
+      killed.push(name);
+    }, Math.random() * 400);
+  };
+  account = await runStory(mesh.state, { history, days, hub: 'DEN', startedMs: Date.now(), onSlice }, narrator);
+}, 600_000);
+
+afterAll(async () => {
+  await mesh.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+}, 60_000);
+
+function everyoneIsReady(): boolean {
+  return [...mesh.processes.values(), ...Object.values(mesh.infrastructure.processes)].every(
+    (one) => one.state === 'ready',
+  );
+}
+
+it('every service, Kafka, ClickHouse and Redis were killed while events and predictions flowed, and came back by themselves', () => {
+  expect(killed).toEqual([...serviceNames, 'kafka', 'clickhouse', 'redis']);
+  expect(everyoneIsReady()).toBe(true);
+});
+
+it('An acknowledged event is neither lost nor counted twice, whatever process is killed when.', () => {
+  const { events } = account;
+  expect(events.in).toBeGreaterThan(100_000);
+  expect(events.valid + events.quarantined).toBe(events.in);
+});
+
+it('An answered prediction is in the log exactly once.', () => {
+  const { predictions } = account;
+  expect(predictions.answered).toBeGreaterThan(4_000);
+  expect(predictions).toMatchObject({ lost: 0, duplicated: 0 });
+});
+
+it('The online feature vector equals the offline recomputation, bit for bit, for every logged prediction.', () => {
+  const { vectors, predictions } = account;
+  expect(vectors.mismatches).toBe(0);
+  expect(vectors.compared).toBe(predictions.logged - predictions.fallback);
+});
+
+const run = promisify(execFile);
+const clients = join(projectRoot(), 'deploy/local/launcher/test/clients');
+
+/** A script of the test environment's Python; what it prints, parsed. */
+async function python<T>(script: string, ...args: string[]): Promise<T> {
+  const interpreter = await ensurePython('python-test', 'requirements-test.lock', (line) => narrator.line(line));
+  return JSON.parse((await run(interpreter, [join(clients, script), ...args])).stdout) as T;
+}
+
+/** The command as a person types it. */
+async function millrace(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = { ...process.env, MILLRACE_DATA: dataDir };
+  try {
+    return {
+      code: 0,
+      ...(await run(process.execPath, [join(projectRoot(), 'deploy/local/millrace.mjs'), ...args], { env })),
+    };
+  } catch (error) {
+    return error as { code: number; stdout: string; stderr: string };
+  }
+}
+
+const departure = {
+  flight_id: 'test-1',
+  departed_at: '2001-06-20T12:00:00.000Z',
+  local_minute: 360,
+  local_weekday: 2,
+  origin: 'DEN',
+  destination: 'ORD',
+  distance: 888,
+};
+
+describe('people keep the tools they have', () => {
+  let predictionIds: string[] = [];
+
+  it('tritonclient gets health, metadata and predictions', async () => {
+    const rows = [departure, { ...departure, flight_id: 'test-2', destination: 'LAX', distance: 862 }].map((row) => ({
+      ...row,
+      departed_at: Date.parse(row.departed_at),
+    }));
+    const { services, token } = mesh.state;
+    const answer = await python<Record<string, unknown>>(
+      'triton_client.py',
+      services['inference-gateway'].grpc,
+      token,
+      'late-arrival',
+      JSON.stringify(rows),
+    );
+    expect(answer).toMatchObject({
+      live: true,
+      ready: true,
+      modelReady: true,
+      outputs: ['probability', 'prediction_id'],
+      id: 'from-triton',
+      version: account.model.version,
+    });
+    expect(answer['unknown']).toMatch(/NOT_FOUND.*Request for unknown model: 'no-such-model' is not found/);
+    for (const probability of answer['probabilities'] as number[]) expect(probability).toBeGreaterThan(0);
+    predictionIds = (answer['predictionIds'] as string[]).toSorted();
+    expect(predictionIds).toHaveLength(2);
+  }, 180_000);
+
+  it('@clickhouse/client and clickhouse-connect read those predictions from the log', async () => {
+    const url = mesh.state.clickhouseUrl;
+    const clickhouse = createClient({ url });
+    const query =
+      'SELECT prediction_id FROM monitoring.predictions WHERE prediction_id IN {ids: Array(String)} ORDER BY prediction_id';
+    const read = async (): Promise<string[]> => {
+      const result = await clickhouse.query({ query, query_params: { ids: predictionIds }, format: 'JSONEachRow' });
+      return (await result.json<{ prediction_id: string }>()).map((row) => row.prediction_id);
+    };
+    await eventually(async () => expect(await read()).toEqual(predictionIds));
+    await clickhouse.close();
+    const { rows } = await python<{ rows: unknown[][] }>(
+      'clickhouse_connect_client.py',
+      url,
+      JSON.stringify(predictionIds),
+    );
+    expect(rows.map(([id, , features, caller]) => [id, features, caller])).toEqual(
+      predictionIds.map((id) => [id, 26, 'local-user']),
+    );
+  }, 180_000);
+
+  it('CloudEvents SDKs send events in structured, binary and batch mode, and an id that comes twice counts once', async () => {
+    const { services, token } = mesh.state;
+    const url = `http://${services.ingest.http}/v1/streams/departures/events`;
+    const data = (id: string): object => ({ ...departure, flight_id: id, departed_at: '2001-06-30T12:00:00.000Z' });
+    expect(
+      await python(
+        'cloudevents_client.py',
+        url,
+        token,
+        JSON.stringify(data('ce-py-1')),
+        JSON.stringify(data('ce-py-2')),
+      ),
+    ).toEqual([202, 202]);
+    const event = new CloudEvent({
+      id: 'js-1',
+      source: '/js',
+      type: 'flight.departed',
+      datacontenttype: 'application/json',
+      data: data('ce-js-1'),
+    });
+    const batch = [event.cloneWith({ id: 'js-2', data: data('ce-js-2') }), event].map((one) => one.toJSON());
+    const post = async (headers: object, body: unknown): Promise<number> =>
+      (
+        await fetch(url, {
+          method: 'POST',
+          headers: { ...(headers as Record<string, string>), authorization: `Bearer ${token}` },
+          body: String(body),
+        })
+      ).status;
+    for (const message of [HTTP.binary(event), HTTP.structured(event)])
+      expect(await post(message.headers, message.body)).toBe(202);
+    expect(await post({ 'content-type': 'application/cloudevents-batch+json' }, JSON.stringify(batch))).toBe(202);
+    expect(await post({ 'content-type': 'text/plain' }, 'hello')).toBe(415);
+    expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(401);
+    const clickhouse = createClient({ url: mesh.state.clickhouseUrl });
+    const count = async (): Promise<number> => {
+      const result = await clickhouse.query({
+        query: "SELECT count() AS n FROM features.stream_departures FINAL WHERE startsWith(flight_id, 'ce-')",
+        format: 'JSONEachRow',
+      });
+      return Number((await result.json<{ n: number }>())[0]!.n);
+    };
+    await eventually(async () => expect(await count()).toBe(4));
+    await clickhouse.close();
+  }, 180_000);
+});
+
+describe('the millrace command', () => {
+  it('reports all twelve mistakes of a folder at their lines, and changes nothing', async () => {
+    const before = await millrace('get', '--json');
+    const applied = await millrace('apply', '-f', join(projectRoot(), 'libs/definitions/test/mistakes'), '--json');
+    expect(applied.code).toBe(2);
+    const { problems, applied: didApply } = JSON.parse(applied.stdout) as {
+      problems: { line: number; column: number; message: string }[];
+      applied: boolean;
+    };
+    expect(problems).toHaveLength(12);
+    expect(didApply).toBe(false);
+    expect((await millrace('get', '--json')).stdout).toBe(before.stdout);
+  }, 60_000);
+
+  it('applies what is there already without a change', async () => {
+    const { code, stdout } = await millrace('apply', '-f', join(projectRoot(), 'examples/flights/definitions'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/0 changed, 14 unchanged/);
+  }, 60_000);
+
+  it('knows the state of every service, as one JSON object', async () => {
+    const { code, stdout } = await millrace('status', '--json');
+    const { services, infrastructure } = JSON.parse(stdout) as {
+      services: Record<string, { state: string; grpc: string }>;
+      infrastructure: Record<string, string>;
+    };
+    expect(code).toBe(0);
+    expect(Object.keys(services)).toEqual([...serviceNames]);
+    for (const { state } of Object.values(services)) expect(state).toBe('ready');
+    for (const name of ['kafka', 'clickhouse', 'redis', 'postgres'])
+      expect(infrastructure[name]).toMatch(/^127\.0\.0\.1:\d+$/);
+  }, 60_000);
+
+  it('asks for a prediction, and finds it in the log', async () => {
+    const columns = Object.entries(departure).map(([name, value]) => `${name}=${value}`);
+    const { code, stdout, stderr } = await millrace('predict', 'late-arrival', ...columns, '--json');
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/"probability"/);
+    const { stdout: logs } = await millrace('logs', '--limit', '1', '--json');
+    expect(JSON.parse(logs)).toHaveLength(1);
+  }, 60_000);
+
+  it('lists quarantined events with their reasons, and replays them without counting one twice', async () => {
+    const { stdout } = await millrace('quarantine', 'list', '--json');
+    expect(stdout).toMatch(/expect_column_values_to_be_between/);
+    expect((await millrace('quarantine', 'replay', 'arrivals')).code).toBe(0);
+  }, 60_000);
+});
+
+async function eventually(check: () => Promise<void>): Promise<void> {
+  for (const untilMs = Date.now() + 20_000; ;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > untilMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
