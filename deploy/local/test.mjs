@@ -28,6 +28,8 @@ function jest(project, env) {
     `--outputFile=${report}`,
     '--testLocationInResults',
     '--passWithNoTests',
+    // One after another: each starts servers of its own on the same two cores.
+    ...(project === 'integration' ? ['--runInBand'] : []),
     ...only,
   ];
   return new Promise((resolve) => {

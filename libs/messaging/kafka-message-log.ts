@@ -39,17 +39,15 @@ export class KafkaMessageLog extends MessageLog {
   }
 
   async ensureTopics(wanted: readonly { id: TopicId; stream?: string }[]): Promise<void> {
-    const admin = await this.connectedAdmin();
-    const existing = new Set(await admin.listTopics());
-    const missing = wanted.filter(({ id, stream }) => !existing.has(topicName(id, stream)));
-    if (missing.length === 0) return;
-    const created = missing.map(({ id, stream }) => ({
-      topic: topicName(id, stream),
-      numPartitions: topics[id].partitions,
-      replicationFactor: -1,
-      configEntries: [retentionConfig(topics[id].retention)],
-    }));
-    await admin.createTopics({ topics: created, waitForLeaders: true });
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.createMissing(wanted);
+      } catch (error) {
+        // A topic that was made a moment ago, here or by another, may not have a leader yet.
+        if (attempt === 50 || (error as { retriable?: boolean }).retriable !== true) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    }
   }
 
   publisher(topic: TopicId): Publisher {
@@ -109,6 +107,20 @@ export class KafkaMessageLog extends MessageLog {
     await Promise.all([...this.consumers].map((consumer) => consumer.stop()));
     await (await this.producer)?.disconnect();
     await (await this.admin)?.disconnect();
+  }
+
+  private async createMissing(wanted: readonly { id: TopicId; stream?: string }[]): Promise<void> {
+    const admin = await this.connectedAdmin();
+    const existing = new Set(await admin.listTopics());
+    const missing = wanted.filter(({ id, stream }) => !existing.has(topicName(id, stream)));
+    if (missing.length === 0) return;
+    const created = missing.map(({ id, stream }) => ({
+      topic: topicName(id, stream),
+      numPartitions: topics[id].partitions,
+      replicationFactor: -1,
+      configEntries: [retentionConfig(topics[id].retention)],
+    }));
+    await admin.createTopics({ topics: created, waitForLeaders: true });
   }
 
   private groupId(stream: string | undefined, suffix: string | undefined): string {

@@ -25,6 +25,8 @@ export interface ProcessSpec {
 }
 
 const maxRestartDelayMs = 5_000;
+/** A process that has never been ready, and ends more often than this, will not come. */
+const maxFirstFailures = 3;
 
 /** One child process: its log, its pid file, its restarts, its end. On Linux the kernel ends it when this process dies, so that no orphan stays. */
 export class SupervisedProcess extends EventEmitter<{ state: [ProcessState] }> {
@@ -32,6 +34,7 @@ export class SupervisedProcess extends EventEmitter<{ state: [ProcessState] }> {
   private current: ProcessState = 'stopped';
   private stopping = false;
   private failures = 0;
+  private wasReady = false;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(readonly spec: ProcessSpec) {
@@ -80,34 +83,33 @@ export class SupervisedProcess extends EventEmitter<{ state: [ProcessState] }> {
     ];
     this.child = spawn(command, args, { cwd: spec.cwd, env: spec.env, stdio: ['ignore', log, log] });
     closeSync(log);
-    this.child.once('error', (error) => this.ended(error.message));
-    this.child.once('exit', (code, signal) => this.ended(`exit ${code ?? signal}`));
+    this.child.once('error', () => this.ended());
+    this.child.once('exit', () => this.ended());
     if (this.child.pid !== undefined) writeFileSync(spec.pidFile, String(this.child.pid));
     this.become(this.failures === 0 ? 'starting' : 'restarting');
   }
 
-  private ended(_how: string): void {
+  private ended(): void {
     if (this.stopping) return;
-    if (!this.spec.restart || this.current === 'starting') return this.become('failed');
     this.failures += 1;
+    if (!this.spec.restart || (!this.wasReady && this.failures > maxFirstFailures)) return this.become('failed');
     this.become('restarting');
-    this.timer = setTimeout(
-      () => {
-        if (this.stopping) return;
-        this.spawn();
-        this.becomeReady().catch(() => undefined); // the next end of the process, or its readiness, decides
-      },
-      Math.min(maxRestartDelayMs, 100 * 2 ** (this.failures - 1)),
-    );
+    const delayMs = Math.min(maxRestartDelayMs, 100 * 2 ** (this.failures - 1));
+    this.timer = setTimeout(() => {
+      if (this.stopping) return;
+      this.spawn();
+      // Of a first start somebody waits already. Else the next end of the process, or its readiness, decides.
+      if (this.wasReady) this.becomeReady().catch(() => undefined);
+    }, delayMs);
   }
 
   private async becomeReady(): Promise<void> {
-    const child = this.child!;
     const untilMs = Date.now() + this.spec.readyTimeoutMs;
-    while (Date.now() < untilMs) {
-      if (child.exitCode !== null || child.signalCode !== null || this.current === 'failed') break;
-      if (await this.spec.ready()) {
+    while (Date.now() < untilMs && this.current !== 'failed' && !this.stopping) {
+      const { child } = this;
+      if (child?.exitCode === null && child.signalCode === null && (await this.spec.ready()) && child === this.child) {
         this.failures = 0;
+        this.wasReady = true;
         return this.become('ready');
       }
       await new Promise((resolve) => setTimeout(resolve, 50));

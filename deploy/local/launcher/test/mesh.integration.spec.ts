@@ -53,7 +53,7 @@ beforeAll(async () => {
 }, 600_000);
 
 afterAll(async () => {
-  await mesh.stop();
+  await (mesh as Mesh | undefined)?.stop();
   rmSync(dataDir, { recursive: true, force: true });
 }, 60_000);
 
