@@ -1,44 +1,28 @@
-import { MillraceError } from '#libs/errors/millrace-error.js';
-
-export interface TimedEvent {
-  readonly source: string;
-  readonly stream: string;
-  /** Where it stands in its file, from 1. */
-  readonly row: number;
+/** An event that knows its time. */
+export interface Timed {
   readonly eventTimeMs: number;
-  readonly key: string | undefined;
-  readonly data: Buffer;
 }
 
-/**
- * Several sources as one, by event time; of equal times the source named first comes first. Each source must be in order itself.
- * @throws MillraceError failed-precondition naming source and row where one is not
- */
-export async function* mergeByTime(sources: readonly AsyncIterable<TimedEvent>[]): AsyncGenerator<TimedEvent> {
+/** Several sources, each in order of event time, as one; of equal times the source named first comes first. */
+export async function* mergeByTime<T extends Timed>(sources: readonly AsyncIterable<T>[]): AsyncGenerator<T> {
   const iterators = sources.map((source) => source[Symbol.asyncIterator]());
   try {
     const heads = await Promise.all(iterators.map((iterator) => iterator.next()));
     for (;;) {
-      let first = -1;
-      heads.forEach((head, i) => {
-        if (
-          !head.done &&
-          (first < 0 || head.value.eventTimeMs < (heads[first] as IteratorYieldResult<TimedEvent>).value.eventTimeMs)
-        )
-          first = i;
-      });
+      const first = earliest(heads);
       if (first < 0) return;
-      const { value } = heads[first] as IteratorYieldResult<TimedEvent>;
-      yield value;
+      yield (heads[first] as IteratorYieldResult<T>).value;
       heads[first] = await iterators[first]!.next();
-      const next = heads[first]!;
-      if (!next.done && next.value.eventTimeMs < value.eventTimeMs)
-        throw new MillraceError(
-          'failed-precondition',
-          `source ${next.value.source}, row ${next.value.row}: its event time ${new Date(next.value.eventTimeMs).toISOString()} is before that of the row above; sort the file by event time`,
-        );
     }
   } finally {
     await Promise.all(iterators.map((iterator) => iterator.return?.()));
   }
+}
+
+/** -1 = all have ended. */
+function earliest(heads: readonly IteratorResult<Timed>[]): number {
+  let [first, firstMs] = [-1, Number.POSITIVE_INFINITY];
+  for (const [i, head] of heads.entries())
+    if (!head.done && (first < 0 || head.value.eventTimeMs < firstMs)) [first, firstMs] = [i, head.value.eventTimeMs];
+  return first;
 }

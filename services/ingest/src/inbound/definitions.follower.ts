@@ -18,7 +18,9 @@ export class DefinitionsFollower {
 
   async start(): Promise<void> {
     this.follower = await this.log.follow('definitionsChanged', (key, value) => {
-      this.work = this.work.then(() => this.onChange(key, value));
+      this.work = this.work
+        .then(() => this.onChange(key, value))
+        .catch((error: unknown) => this.logger.error('definition_not_read', { key, error: errorMessage(error) }));
     });
     await this.work;
   }
