@@ -2,6 +2,7 @@ CREATE DATABASE IF NOT EXISTS validation
 ;
 CREATE TABLE IF NOT EXISTS validation.quarantined (
   stream LowCardinality(String),
+  identity String COMMENT 'source and id of the event; where it has no id, its coordinates: sent again and refused again it is listed once',
   source_partition UInt16 COMMENT 'coordinates in the raw topic',
   source_offset Int64,
   event_id String,
@@ -13,6 +14,6 @@ CREATE TABLE IF NOT EXISTS validation.quarantined (
   data String ALIAS base64Decode(data_base64)
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (stream, source_partition, source_offset)
+ORDER BY (stream, identity)
 SETTINGS non_replicated_deduplication_window = 10000
 ;

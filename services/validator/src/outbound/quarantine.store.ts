@@ -27,7 +27,7 @@ interface Row {
 
 const listSql = readSql('services/validator/sql/list-quarantined.sql');
 
-/** ClickHouse `validation.quarantined`: each event once by its raw coordinates, with its original bytes. */
+/** ClickHouse `validation.quarantined`: each event once, with its original bytes and where they stand in the raw topic. */
 export class QuarantineStore {
   private created = false;
 
@@ -37,6 +37,7 @@ export class QuarantineStore {
     await this.createTable();
     const values = events.map(({ event, source }) => ({
       stream: event.stream,
+      identity: event.eventId === '' ? `${event.sourcePartition}/${event.sourceOffset}` : `${source} ${event.eventId}`,
       source_partition: event.sourcePartition,
       source_offset: event.sourceOffset,
       event_id: event.eventId,
