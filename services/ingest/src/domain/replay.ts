@@ -74,7 +74,6 @@ async function* batches(
   let firstMs: number | undefined;
   const startedMs = Date.now();
   for await (const event of events) {
-    if (signal.aborted) return;
     firstMs ??= event.eventTimeMs;
     const dueMs = speedup > 0 ? startedMs + (event.eventTimeMs - firstMs) / speedup : 0;
     const isFull = batch.length >= batchEvents || bytes + event.data.length > batchBytes;
@@ -83,6 +82,7 @@ async function* batches(
       [batch, bytes] = [[], 0];
     }
     await sleepUntil(dueMs, signal);
+    if (signal.aborted) return;
     batch.push(event);
     bytes += event.data.length;
   }

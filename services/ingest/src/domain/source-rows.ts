@@ -75,7 +75,7 @@ export function problem(source: SourceSpec, row: number, what: string, cause?: u
   return new MillraceError('failed-precondition', `source ${source.name}, row ${row}: ${what}`, { cause });
 }
 
-const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
+export const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
 
 function timeOf(source: SourceSpec, { eventTime }: StreamSpec, row: number, value: unknown): number {
   const ms =

@@ -5,6 +5,7 @@ import { EventIntake, maxBatchBytes } from './event-intake.js';
 import { readCloudEvents } from './read-cloud-events.js';
 
 const retryAfterSeconds = '1';
+const maxDiscardedBytes = 4 * maxBatchBytes;
 
 /** CloudEvents 1.0 over HTTP. 202 once all in-sync replicas have every event; where some are refused, the answer names each, and the others have been taken. */
 @Controller('v1/streams/:stream/events')
@@ -26,23 +27,22 @@ export class CloudEventsController {
   }
 }
 
-/** What is too long is not read to its end: the connection is closed after the answer. */
+/** What is too long is read on without being kept, for a client reads no answer while it writes; what is far too long is cut off. */
 function readBody(request: Request, response: Response): Promise<Buffer> {
-  const tooLarge = (): MillraceError => {
-    response.setHeader('connection', 'close');
-    return new MillraceError('payload-too-large', `body: at most ${maxBatchBytes} bytes are taken`);
-  };
+  const tooLarge = new MillraceError('payload-too-large', `body: at most ${maxBatchBytes} bytes are taken`);
   return new Promise((resolve, reject) => {
-    if (Number(request.headers['content-length'] ?? 0) > maxBatchBytes) return reject(tooLarge());
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size <= maxBatchBytes) return void chunks.push(chunk);
+      chunks.length = 0;
+      if (size <= maxDiscardedBytes) return;
       request.pause();
-      reject(tooLarge());
+      response.setHeader('connection', 'close');
+      reject(tooLarge);
     });
-    request.on('end', () => resolve(Buffer.concat(chunks)));
+    request.on('end', () => (size > maxBatchBytes ? reject(tooLarge) : resolve(Buffer.concat(chunks))));
     request.on('error', reject);
     request.on('aborted', () => reject(new MillraceError('invalid-argument', 'body: it ended too early')));
   });

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { CloudEvent, type CloudEventV1, HTTP } from 'cloudevents';
 import type { Event } from '#libs/contracts/generated/millrace/ingest/v1/ingest.js';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { rfc3339 } from '../domain/source-rows.js';
 
 const structured = 'application/cloudevents+json';
 const batch = 'application/cloudevents-batch+json';
@@ -44,7 +45,7 @@ function fromHeaders(headers: IncomingHttpHeaders, data: Buffer): Event {
   // Without its body, which need not be read here.
   const event = HTTP.toEvent({ headers, body: undefined }) as CloudEvent<unknown>;
   event.validate();
-  return toEvent(event, headers['ce-time'] !== undefined, data);
+  return toEvent(event, headers['ce-time'], data);
 }
 
 function fromObject(element: unknown): Event {
@@ -58,7 +59,7 @@ function fromObject(element: unknown): Event {
   const base64 = given.data_base64;
   const data =
     base64 === undefined ? Buffer.from(JSON.stringify(given.data ?? null)) : Buffer.from(String(base64), 'base64');
-  return toEvent(event, given.time !== undefined, data);
+  return toEvent(event, given.time, data);
 }
 
 /** The SDK lets other versions pass unchecked. */
@@ -67,11 +68,14 @@ function checkVersion(name: string, version: unknown): void {
     throw new MillraceError('invalid-argument', `${name}: ${JSON.stringify(version) ?? 'missing'}; "1.0" is right`);
 }
 
-function toEvent({ id, source, type, time }: CloudEventV1<unknown>, hasTime: boolean, data: Buffer): Event {
-  const timeMs = hasTime ? Date.parse(time ?? '') : 0;
-  if (Number.isNaN(timeMs))
-    throw new MillraceError('invalid-argument', `time: "${String(time)}"; RFC 3339 is right, 2001-06-10T08:15:00Z`);
-  return { id, source, type, timeMs, data };
+/** @param time as given: the SDK writes now for one that it cannot read */
+function toEvent({ id, source, type }: CloudEventV1<unknown>, time: unknown, data: Buffer): Event {
+  if (time !== undefined && (typeof time !== 'string' || !rfc3339.test(time) || Number.isNaN(Date.parse(time))))
+    throw new MillraceError(
+      'invalid-argument',
+      `time: ${JSON.stringify(time)}; RFC 3339 is right, 2001-06-10T08:15:00Z`,
+    );
+  return { id, source, type, timeMs: time === undefined ? 0 : Date.parse(time), data };
 }
 
 function parse(body: Buffer): unknown {
