@@ -22,6 +22,7 @@ const narrator = new Narrator(process.stderr);
 let mesh: Mesh;
 let account: Account;
 const killed: string[] = [];
+let aboutToKill = false;
 
 /** The flights example on a mesh of its own, while each service in turn, then Kafka, ClickHouse and Redis are killed with -9, each as soon as the one before is back. */
 beforeAll(async () => {
@@ -40,13 +41,15 @@ beforeAll(async () => {
   ];
   const onSlice = (): void => {
     const [name, victim] = victims[0] ?? [];
-    if (name === undefined || victim === undefined || !everyoneIsReady()) return;
+    if (name === undefined || victim === undefined || aboutToKill || !everyoneIsReady()) return;
     victims.shift();
+    aboutToKill = true;
     // Somewhere within the slice: while it is published, or while it is asked for.
     setTimeout(() => {
       narrator.line(`kill -9 ${name}`);
       process.kill(victim.pid!, 'SIGKILL');
       killed.push(name);
+      aboutToKill = false;
     }, Math.random() * 400);
   };
   account = await runStory(mesh.state, { history, days, hub: 'DEN', startedMs: Date.now(), onSlice }, narrator);
