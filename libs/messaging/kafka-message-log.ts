@@ -11,6 +11,9 @@ import type { Wiring } from './wiring.js';
 
 /** Measured: with these a broker's outage neither crashes a consumer nor fails a send; both go on within a second of its return. */
 const retry = { initialRetryTime: 100, multiplier: 1.5, maxRetryTime: 1000, retries: 60 };
+/** One record may be so large; a send stays far below it, for the broker takes what a partition gets in one send as one batch. */
+const maxRecordBytes = 16 * 1024 * 1024;
+const maxSendBytes = 1_000_000;
 const dayMs = 24 * 3600 * 1000;
 
 /** MessageLog over kafkajs. */
@@ -56,12 +59,14 @@ export class KafkaMessageLog extends MessageLog {
     return {
       publish: async (records, stream) => {
         const producer = await this.connectedProducer();
-        const sent = await producer.send({
-          topic: topicName(topic, stream),
-          acks: -1,
-          messages: records.map((record) => toMessage(record, partitions)),
-        });
-        return new Map(sent.map((part) => [part.partition, Number(part.baseOffset ?? -1)]));
+        const firstOffsets = new Map<number, number>();
+        for (const group of sends(records)) {
+          const messages = group.map((record) => toMessage(record, partitions));
+          const sent = await producer.send({ topic: topicName(topic, stream), acks: -1, messages });
+          for (const part of sent)
+            if (!firstOffsets.has(part.partition)) firstOffsets.set(part.partition, Number(part.baseOffset ?? -1));
+        }
+        return firstOffsets;
       },
     };
   }
@@ -118,7 +123,10 @@ export class KafkaMessageLog extends MessageLog {
       topic: topicName(id, stream),
       numPartitions: topics[id].partitions,
       replicationFactor: -1,
-      configEntries: [retentionConfig(topics[id].retention)],
+      configEntries: [
+        retentionConfig(topics[id].retention),
+        { name: 'max.message.bytes', value: String(maxRecordBytes) },
+      ],
     }));
     await admin.createTopics({ topics: created, waitForLeaders: true });
   }
@@ -173,4 +181,18 @@ function toMessage(
 ): { key: Buffer | null; value: Buffer; headers: Record<string, string>; partition: number } {
   const partition = record.partition ?? partitionOf(record.key, partitions);
   return { key: record.key, value: record.value, headers: record.headers, partition };
+}
+
+/** In order, each group below the bound or of one record. */
+function* sends(records: readonly EncodedRecord[]): Generator<readonly EncodedRecord[]> {
+  let [from, bytes] = [0, 0];
+  for (const [i, { key, value }] of records.entries()) {
+    const size = value.length + (key?.length ?? 0) + 200;
+    if (i > from && bytes + size > maxSendBytes) {
+      yield records.slice(from, i);
+      [from, bytes] = [i, 0];
+    }
+    bytes += size;
+  }
+  if (from < records.length) yield records.slice(from);
 }

@@ -198,3 +198,28 @@ it('records of one key keep their order, and headers travel', async () => {
   for (const { value, id } of got) expect(id).toBe(String(value));
   await consumer.stop();
 }, 60_000);
+
+it('takes large records and many at once: more than the broker takes in one batch', async () => {
+  const stream = await streamWith(0);
+  const large = Buffer.alloc(3 * 1024 * 1024, 'x');
+  const many = Array.from({ length: 50 }, () => ({
+    key: null,
+    value: Buffer.alloc(100_000, 'y'),
+    headers: {},
+    partition: 1,
+  }));
+  await log.publisher('rawEvents').publish([{ key: null, value: large, headers: {}, partition: 1 }, ...many], stream);
+  let [records, bytes] = [0, 0];
+  const consumer = await log.consume({
+    topic: 'rawEvents',
+    stream,
+    delivery: 'at-least-once',
+    maxRecords: 1_000,
+    handler: async (chunk) => {
+      for (const { value } of chunk.records) [records, bytes] = [records + 1, bytes + value!.length];
+    },
+  });
+  await until(() => records === 51);
+  expect(bytes).toBe(large.length + 50 * 100_000);
+  await consumer.stop();
+}, 60_000);

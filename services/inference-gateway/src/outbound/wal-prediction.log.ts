@@ -9,6 +9,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** A block is one record of Kafka: of more rows than this, or of one larger request, it becomes several. */
+const maxBlockRows = 1_000;
+
 /** Everything that is ready in one turn becomes one block, appended to the write-ahead log in one write; only then is it answered. */
 export class WalPredictionLog extends PredictionLog {
   private readonly batcher = new TurnBatcher<Waiting>((waiting) => this.flush(waiting));
@@ -22,6 +25,18 @@ export class WalPredictionLog extends PredictionLog {
   }
 
   private flush(waiting: readonly Waiting[]): void {
+    let [from, rows] = [0, 0];
+    for (const [i, { predictions }] of waiting.entries()) {
+      if (i > from && rows + predictions.length > maxBlockRows) {
+        this.write(waiting.slice(from, i));
+        [from, rows] = [i, 0];
+      }
+      rows += predictions.length;
+    }
+    this.write(waiting.slice(from));
+  }
+
+  private write(waiting: readonly Waiting[]): void {
     const { block, ids } = this.block(waiting.flatMap(({ predictions }) => predictions));
     this.wal.append(PredictionBlock.encode(block).finish()).then(
       () => {
