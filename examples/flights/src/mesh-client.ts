@@ -19,7 +19,7 @@ export class MeshClient {
   readonly monitor;
   readonly validator;
 
-  constructor(readonly mesh: Pick<MeshState, 'services' | 'token' | 'clickhouseUrl'>) {
+  constructor(readonly mesh: Pick<MeshState, 'services' | 'token' | 'clickhouseUrl' | 'infrastructure'>) {
     const { services, token } = mesh;
     this.registry = new Peer(RegistryClient, 'registry', services.registry.grpc, token);
     this.ingest = new Peer(IngestClient, 'ingest', services.ingest.grpc, token);
