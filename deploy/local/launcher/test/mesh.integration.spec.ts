@@ -8,10 +8,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CloudEvent, HTTP } from 'cloudevents';
 import type { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
+import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { serviceNames } from '#libs/contracts/services.js';
 import type { Account } from '../../../../examples/flights/src/account.js';
 import { writeHistory } from '../../../../examples/flights/src/flight-history.js';
 import { Narrator } from '../../../../examples/flights/src/narrator.js';
+import { MeshClient } from '../../../../examples/flights/src/mesh-client.js';
 import { runStory } from '../../../../examples/flights/src/story.js';
 import { type Mesh, startMesh } from '../mesh.js';
 import { ensurePython, ensureTrainingPython } from '../training-python.js';
@@ -268,6 +270,96 @@ describe('the millrace command', () => {
     expect((await millrace('quarantine', 'replay', 'arrivals')).code).toBe(0);
   }, 60_000);
 });
+
+/** One prediction for a departure, as an application asks for it. */
+async function predict(id: string): Promise<{ probability: number; fallback: boolean; predictionId: string }> {
+  const client = new MeshClient(mesh.state);
+  try {
+    const text = (name: string, value: string) => ({
+      name,
+      datatype: 'BYTES',
+      shape: [1],
+      contents: { bytesContents: [Buffer.from(value)] },
+    });
+    const int = (name: string, value: number) => ({
+      name,
+      datatype: 'INT32',
+      shape: [1],
+      contents: { intContents: [value] },
+    });
+    const { local_minute, local_weekday, origin, destination, distance, departed_at } = departure;
+    const inputs = [
+      text('flight_id', id),
+      text('departed_at', departed_at),
+      text('origin', origin),
+      text('destination', destination),
+    ];
+    const request = ModelInferRequest.fromPartial({
+      modelName: 'late-arrival',
+      inputs: [
+        ...inputs,
+        int('local_minute', local_minute),
+        int('local_weekday', local_weekday),
+        int('distance', distance),
+      ],
+    });
+    const response = await client.gateway.call((stub) => stub.modelInfer, request, 10_000);
+    const [scores, ids] = response.rawOutputContents as [Buffer, Buffer];
+    return {
+      probability: scores.readFloatLE(0),
+      fallback: response.parameters['fallback'] !== undefined,
+      predictionId: ids.toString('utf8', 4),
+    };
+  } finally {
+    client.close();
+  }
+}
+
+describe('Losing a dependency degrades, never lies:', () => {
+  it('Redis down, declared fallback values and a flag on the answer', async () => {
+    const redis = mesh.infrastructure.processes.redis!;
+    await redis.stop();
+    const without = await predict('no-redis');
+    expect(without).toMatchObject({ probability: Math.fround(0.2), fallback: true });
+    await redis.start();
+    await eventually(async () => expect(await predict('redis-again')).toMatchObject({ fallback: false }));
+  }, 60_000);
+
+  it('registry down, last known routes', async () => {
+    const registry = mesh.processes.get('registry')!;
+    await registry.stop();
+    expect(await predict('no-registry')).toMatchObject({ fallback: false });
+    await registry.start();
+  }, 60_000);
+
+  it('Kafka down, the write-ahead log keeps what is answered, and ships it later', async () => {
+    const kafka = mesh.infrastructure.processes.kafka!;
+    await kafka.stop();
+    const { predictionId } = await predict('no-kafka');
+    await kafka.start();
+    await eventually(async () => expect(await countLogged(predictionId)).toBe(1));
+  }, 90_000);
+
+  it('ClickHouse down, Kafka holds', async () => {
+    const clickhouse = mesh.infrastructure.processes.clickhouse!;
+    await clickhouse.stop();
+    const { predictionId } = await predict('no-clickhouse');
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await clickhouse.start();
+    await eventually(async () => expect(await countLogged(predictionId)).toBe(1));
+  }, 90_000);
+});
+
+async function countLogged(predictionId: string): Promise<number> {
+  const clickhouse = createClient({ url: mesh.state.clickhouseUrl });
+  try {
+    const query = 'SELECT count() AS n FROM monitoring.predictions WHERE prediction_id = {id: String}';
+    const result = await clickhouse.query({ query, query_params: { id: predictionId }, format: 'JSONEachRow' });
+    return Number((await result.json<{ n: number }>())[0]!.n);
+  } finally {
+    await clickhouse.close();
+  }
+}
 
 async function eventually(check: () => Promise<void>): Promise<void> {
   for (const untilMs = Date.now() + 20_000; ;) {

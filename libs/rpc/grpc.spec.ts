@@ -1,0 +1,118 @@
+import { credentials, Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
+import { HealthCheckResponse_ServingStatus, HealthClient } from '#libs/contracts/generated/grpc/health/v1/health.js';
+import {
+  InferenceWorkerClient,
+  InferenceWorkerService,
+  type InferBatch,
+  InferResult,
+  type PrepareRequest,
+} from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import { Logger } from '#libs/telemetry/logger.js';
+import { Readiness } from '#libs/telemetry/readiness.js';
+import { Peer } from './grpc-client.js';
+import { GrpcServer, handle } from './grpc-server.js';
+
+const token = 'a-token-of-sixteen-and-more';
+const address = '127.0.0.1:47193';
+const readiness = new Readiness();
+const logged: string[] = [];
+const server = new GrpcServer(
+  address,
+  new TokenAuthenticator(`tester=${token}`),
+  readiness,
+  new Logger('test', 'error', (line) => logged.push(line)),
+  200,
+);
+const peer = new Peer(InferenceWorkerClient, 'worker', address, token);
+
+beforeAll(async () => {
+  server.addService(InferenceWorkerService, {
+    prepare: handle.unary(async ({ onnxSha256 }: PrepareRequest, { caller }) => {
+      if (onnxSha256 === 'missing') throw new MillraceError('not-found', 'onnx_sha256: "missing" is not in the store');
+      if (onnxSha256 === 'bug') throw new TypeError('secret internals');
+      return { inputName: caller.name, outputName: '', loadMs: 0 };
+    }),
+    infer: handle.duplex((stream: ServerDuplexStream<InferBatch, InferResult>) => {
+      stream.on('data', ({ batchId }: InferBatch) => stream.write(InferResult.fromPartial({ batchId })));
+      stream.on('end', () => stream.end());
+      stream.on('error', () => stream.end());
+    }),
+  });
+  await new Promise<void>((resolve, reject) => server.listen((error) => (error ? reject(error as Error) : resolve())));
+});
+afterAll(async () => {
+  peer.close();
+  await server.close();
+});
+
+const prepare = (onnxSha256: string) => peer.call((stub) => stub.prepare, { onnxSha256, features: 1 }, 2_000);
+
+describe('a call', () => {
+  it('knows its caller', async () => expect(await prepare('x')).toMatchObject({ inputName: 'tester' }));
+
+  it('is refused without a known token', async () => {
+    for (const wrong of ['another-token-of-sixteen', '']) {
+      const stranger = new Peer(InferenceWorkerClient, 'worker', address, wrong);
+      await expect(
+        stranger.call((stub) => stub.prepare, { onnxSha256: 'x', features: 1 }, 2_000),
+      ).rejects.toMatchObject({ code: 'unauthenticated' });
+      stranger.close();
+    }
+  });
+
+  it('gets the status and the words of what was thrown, with the name of the peer', async () => {
+    await expect(prepare('missing')).rejects.toMatchObject({
+      code: 'not-found',
+      message: 'worker: onnx_sha256: "missing" is not in the store',
+    });
+  });
+
+  it('learns nothing of what is inside when there is a bug; the log does', async () => {
+    await expect(prepare('bug')).rejects.toMatchObject({
+      code: 'internal',
+      message: expect.not.stringMatching(/secret/),
+    });
+    expect(logged.join()).toMatch(/secret internals/);
+  });
+
+  it('has a deadline, also against a peer that is away', async () => {
+    const away = new Peer(InferenceWorkerClient, 'nobody', '127.0.0.1:47194', token);
+    await expect(away.call((stub) => stub.prepare, { onnxSha256: 'x', features: 1 }, 300)).rejects.toMatchObject({
+      code: expect.stringMatching(/unavailable|deadline-exceeded/),
+    });
+    away.close();
+  });
+});
+
+it('health is open, and says when the service is not ready', async () => {
+  const health = new HealthClient(address, credentials.createInsecure());
+  const check = (): Promise<number> =>
+    new Promise((resolve, reject) =>
+      health.check({ service: '' }, new Metadata(), (error, answer) =>
+        error ? reject(error) : resolve(answer.status),
+      ),
+    );
+  expect(await check()).toBe(HealthCheckResponse_ServingStatus.SERVING);
+  readiness.set('redis', 'away');
+  expect(await check()).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
+  readiness.set('redis', undefined);
+  health.close();
+});
+
+it('a service refuses to listen in plaintext on anything but loopback', () => {
+  const open = (listen: string) => () =>
+    new GrpcServer(listen, new TokenAuthenticator(`a=${token}`), readiness, new Logger('test'), 0);
+  for (const listen of ['0.0.0.0:1', '10.0.0.1:1', '[::]:1', 'example.org:1', '127.0.0.1.example.org:1'])
+    expect(open(listen)).toThrow(/refusing to listen in plaintext/);
+  for (const listen of ['127.0.0.1:1', 'localhost:1', '[::1]:1']) expect(open(listen)).not.toThrow();
+});
+
+it('every rpc of a service has a handler, or the service does not start', () => {
+  const other = new GrpcServer(address, new TokenAuthenticator(`a=${token}`), readiness, new Logger('test'), 0);
+  expect(() => other.addService(InferenceWorkerService, { prepare: handle.unary(async () => ({})) })).toThrow(
+    /no handler for rpc infer/,
+  );
+});
