@@ -145,6 +145,9 @@ export function printAccount(account: Account, narrator: Narrator): void {
   narrator.line(
     `rates        ${rates.eventsPerSecond} events/s from file to features   first prediction after ${account.firstPredictionSeconds} s   all in ${account.seconds} s`,
   );
+  narrator.line(
+    `where to look next: npx millrace logs, npx millrace quarantine list, npx millrace describe model late-arrival; logs of every process in .millrace/logs`,
+  );
 }
 
 async function waitForLog(clickhouse: ClickHouseClient, seen: Observed): Promise<{ ids: string[]; fallback: number }> {

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { createReadStream, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { MeshState } from '#libs/boot/mesh-state.js';
+import type { Document } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { Run } from '#libs/contracts/generated/millrace/trainer/v1/trainer.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { type Account, takeAccount } from './account.js';
@@ -40,13 +42,14 @@ export async function runStory(mesh: MeshState, options: StoryOptions, narrator:
   const client = new MeshClient(mesh);
   try {
     narrator.step('millrace apply -f examples/flights/definitions');
-    await applyDefinitions(client, narrator);
+    const definitions = readDefinitions();
+    await applyDefinitions(client, definitions, narrator);
     const liveToMs = liveFromMs + options.days * dayMs;
     const departures = await readDepartures(options.history.departures, liveToMs);
     narrator.step(`replaying departures and arrivals, 9 April to 9 June 2001 (hub ${options.hub})`);
     const before = await replay(client, 0, liveFromMs, narrator, departures.total * 2);
     narrator.step(`training: pipeline ${pipeline} on 16 April to 9 June`);
-    const run = await train(client, options, narrator);
+    const run = await train(client, runKey(options.hub, definitions), narrator);
     narrator.step(
       `10 June and ${options.days} days on: every departure predicted at its instant, in slices of six hours`,
     );
@@ -68,9 +71,17 @@ export async function runStory(mesh: MeshState, options: StoryOptions, narrator:
   }
 }
 
-async function applyDefinitions(client: MeshClient, narrator: Narrator): Promise<void> {
+function readDefinitions(): Document[] {
   const folder = join(projectRoot(), 'examples/flights/definitions');
-  const documents = readdirSync(folder).map((path) => ({ path, text: readFileSync(join(folder, path), 'utf8') }));
+  return readdirSync(folder).map((path) => ({ path, text: readFileSync(join(folder, path), 'utf8') }));
+}
+
+/** The same flights and definitions give the run that they gave before, and the version that it made. */
+function runKey(hub: string, definitions: readonly Document[]): string {
+  return `flights-${hub}-${createHash('sha256').update(JSON.stringify(definitions)).digest('hex').slice(0, 12)}`;
+}
+
+async function applyDefinitions(client: MeshClient, documents: Document[], narrator: Narrator): Promise<void> {
   const response = await patiently(() =>
     client.registry.call((stub) => stub.apply, { documents, dryRun: false, requestedBy: '' }, 30_000),
   );
@@ -144,14 +155,14 @@ async function waitForWatermark(client: MeshClient, toMs: number): Promise<void>
   }
 }
 
-async function train(client: MeshClient, { hub }: StoryOptions, narrator: Narrator): Promise<Run> {
+async function train(client: MeshClient, idempotencyKey: string, narrator: Narrator): Promise<Run> {
   const request = {
     pipeline,
     reason: 'manual',
     dataFromMs: trainFromMs,
     dataToMs: liveFromMs,
     validateFromMs,
-    idempotencyKey: `flights-${hub}`,
+    idempotencyKey,
   };
   const started = await patiently(() => client.trainer.call((stub) => stub.startRun, request, 10_000), 120_000, [
     'not-found',
