@@ -136,7 +136,7 @@ describe('the prediction log', () => {
           "SELECT count() AS n FROM monitoring.predictions WHERE endpoint = {endpoint: String} AND log_id = 'w3'",
         )
       )[0]!.n,
-    ).toBe('1');
+    ).toBe(1);
   });
 
   it('is joined with labels as they come: the first one, within the horizon', async () => {
