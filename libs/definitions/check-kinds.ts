@@ -15,8 +15,7 @@ import type {
 } from './definition-kinds.js';
 import { featureNames } from './definition-kinds.js';
 import { expectationArguments } from './expectations.js';
-import { ofKey, type YamlPath } from './parse-documents.js';
-import { didYouMean, type ProblemCode } from './problem.js';
+import { didYouMean, ofKey, type ProblemCode, type YamlPath } from './problem.js';
 
 export interface CheckContext {
   find<K extends Kind>(kind: K, name: string): Specs[K] | undefined;
@@ -366,6 +365,7 @@ const expressionCodes = {
   syntax: 'expression-syntax',
   'unknown-column': 'unknown-column',
   'type-mismatch': 'type-mismatch',
+  'not-built': 'not-built',
 } as const;
 
 /** The type of an expression; undefined after a report. */

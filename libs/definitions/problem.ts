@@ -26,19 +26,35 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Of names; longer texts are not near any. */
+const maxNameLength = 200;
+
+export type YamlPath = readonly (string | number)[];
+
+/** A problem at a place of a document. @param offset characters into a scalar, e.g. of an expression; ofKey = where the key stands */
+export type ReportAt = (path: YamlPath, code: ProblemCode, message: string, offset?: number) => Problem;
+
+/** Instead of an offset: the place of the key, not of its value. */
+export const ofKey = -1;
+
 export function byPlace(a: Problem, b: Problem): number {
   return a.path.localeCompare(b.path) || a.line - b.line || a.column - b.column || a.code.localeCompare(b.code);
 }
 
-/** The known name that is nearest to a wrong one, as ` (did you mean x?)`; empty when none is near. */
+/** ` (did you mean x?)` with the nearest known name; empty when none is near. */
 export function didYouMean(wrong: string, known: Iterable<string>): string {
+  const nearest = nearestName(wrong, known);
+  return nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
+}
+
+/** The known name that is nearest to a wrong one; undefined when none is near. */
+export function nearestName(wrong: string, known: Iterable<string>): string | undefined {
+  if (wrong.length > maxNameLength) return undefined;
   const ranked = [...known]
     .map((name) => ({ name, distance: editDistance(wrong.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(wrong.length / 3))
-    ? ` (did you mean ${best.name}?)`
-    : '';
+  return best !== undefined && best.distance <= Math.max(1, Math.floor(wrong.length / 3)) ? best.name : undefined;
 }
 
 /** Levenshtein distance. */

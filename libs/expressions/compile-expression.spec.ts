@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { compileExpression, ExpressionError, type ColumnType } from './compile-expression.js';
 
 const scope: Record<string, ColumnType> = {
@@ -44,11 +44,40 @@ describe('an expression over columns', () => {
   });
 });
 
+describe('columns whose names CEL keeps for itself', () => {
+  const reserved: Record<string, ColumnType> = { type: 'string', int: 'int32', google: 'string', delay: 'int32' };
+
+  it('do no harm where no expression reads them', () => {
+    expect(compileExpression('delay + int(2.0)', reserved).evaluate({ delay: 1, int: 5, type: 'x' })).toBe(3);
+  });
+
+  it.each([
+    ["type == 'late'", 0],
+    ['delay + int', 8],
+  ])('%s cannot mean them', (source, offset) => {
+    expect(() => compileExpression(source, reserved)).toThrow(
+      expect.objectContaining({ code: 'unknown-column', offset, message: expect.stringMatching(/rename the column/) }),
+    );
+  });
+});
+
+it('reads calendars in UTC, whatever the time zone of the process', () => {
+  const local = (['getHours', 'getDay', 'getDate', 'getFullYear'] as const).map((method) =>
+    jest.spyOn(Date.prototype, method).mockReturnValue(99),
+  );
+  const parts = 'at.getFullYear() * 1000000 + at.getDate() * 10000 + at.getHours() * 100 + at.getDayOfWeek()';
+  const value = compileExpression(parts, scope).evaluate({ at: Date.UTC(2001, 0, 1, 3) });
+  for (const spy of local) spy.mockRestore();
+  expect(value).toBe(2001010301);
+});
+
 describe('a wrong expression names its fault and its place', () => {
   it.each([
     ['dealy >= 15', 'unknown-column', 0, /reads `dealy`; there is delay, distance/],
     ['1 + dealy', 'unknown-column', 4, /dealy/],
     ['delay + origin', 'type-mismatch', 0, /no such overload/],
+    ['1 + at.getDayOfYear()', 'not-built', 4, /parts of a date are in UTC/],
+    ["at.getHours('Europe/Berlin')", 'not-built', 0, /in a time zone/],
     ['delay +', 'syntax', undefined, /delay \+/],
     ['[1, 2]', 'type-mismatch', 0, /gives list/],
   ])('%s', (source, code, offset, message) => {

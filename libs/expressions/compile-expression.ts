@@ -18,7 +18,7 @@ export interface CompiledExpression {
   evaluate(row: Readonly<Record<string, unknown>>): number | string | boolean | null;
 }
 
-export type ExpressionErrorCode = 'syntax' | 'unknown-column' | 'type-mismatch';
+export type ExpressionErrorCode = 'syntax' | 'unknown-column' | 'type-mismatch' | 'not-built';
 
 export class ExpressionError extends Error {
   constructor(
@@ -68,9 +68,18 @@ export function compileExpression(source: string, scope: Readonly<Record<string,
       `the expression has ${source.length} characters, at most ${maxLength} are taken`,
       0,
     );
-  const environment = environmentOf(scope);
+  const { environment, unreadable } = environmentOf(scope);
   const parsed = parse(environment, source);
-  const reads = [...new Set(identifiers(parsed.ast))].filter((name) => name in scope);
+  const named = identifiers(parsed.ast);
+  const clash = named.find(({ name }) => unreadable.has(name));
+  if (clash !== undefined)
+    throw new ExpressionError(
+      'unknown-column',
+      `\`${clash.name}\` has a meaning of its own in CEL, so an expression cannot read the column of that name; rename the column`,
+      clash.start,
+    );
+  refuseLocalCalendars(parsed.ast);
+  const reads = [...new Set(named.map(({ name }) => name))].filter((name) => Object.hasOwn(scope, name));
   const checked = parsed.check();
   if (!checked.valid) throw checkError(source, checked.error, scope);
   const type = columnTypes[checked.type ?? ''];
@@ -97,7 +106,11 @@ export function compileExpression(source: string, scope: Readonly<Record<string,
   };
 }
 
-function environmentOf(scope: Readonly<Record<string, ColumnType>>): Environment {
+/** @returns unreadable = columns whose names CEL keeps for itself, as `type` or `int`: they may exist, and no expression can mean them */
+function environmentOf(scope: Readonly<Record<string, ColumnType>>): {
+  environment: Environment;
+  unreadable: ReadonlySet<string>;
+} {
   const environment = new Environment({ unlistedVariablesAreDyn: false })
     .registerFunction('clamp(int, int, int): int', (value: bigint, low: bigint, high: bigint) =>
       value < low ? low : value > high ? high : value,
@@ -105,10 +118,15 @@ function environmentOf(scope: Readonly<Record<string, ColumnType>>): Environment
     .registerFunction('clamp(double, double, double): double', (value: number, low: number, high: number) =>
       Math.min(Math.max(value, low), high),
     );
-  return Object.entries(scope).reduce(
-    (known, [name, type]) => known.registerVariable(name, celTypes[type]),
-    environment,
-  );
+  const unreadable = new Set<string>();
+  for (const [name, type] of Object.entries(scope)) {
+    try {
+      environment.registerVariable(name, celTypes[type]);
+    } catch {
+      unreadable.add(name); // the one reason to refuse a well-formed name; said where an expression reads it
+    }
+  }
+  return { environment, unreadable };
 }
 
 function parse(environment: Environment, source: string): ReturnType<Environment['parse']> {
@@ -117,6 +135,29 @@ function parse(environment: Environment, source: string): ReturnType<Environment
   } catch (error) {
     throw new ExpressionError('syntax', `"${source}": ${firstLine(error)}`, positionOf(error));
   }
+}
+
+/**
+ * The engine computes the day of a year, and every part of a date in a named time zone, by way of the process's own zone: where that has a summer time,
+ * another machine gives another number. Online and offline would differ. Every other part of a date is taken in UTC.
+ */
+function refuseLocalCalendars(ast: Node): void {
+  const call = methodCalls(ast).find(
+    ({ method, given }) => /^get[A-Z]/.test(method) && (method === 'getDayOfYear' || given > 0),
+  );
+  if (call === undefined) return;
+  throw new ExpressionError(
+    'not-built',
+    `${call.method}${call.given > 0 ? ' in a time zone' : ''} is not built in this version: parts of a date are in UTC, by getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getHours, getMinutes, getSeconds, getMilliseconds`,
+    call.start,
+  );
+}
+
+function methodCalls(node: Node): { method: string; given: number; start: number }[] {
+  const inner = childrenOf(node.args).flatMap(methodCalls);
+  return node.op === 'rcall'
+    ? [{ method: node.args[0], given: node.args[2].length, start: node.start }, ...inner]
+    : inner;
 }
 
 function checkError(source: string, error: unknown, scope: Readonly<Record<string, ColumnType>>): ExpressionError {
@@ -142,9 +183,9 @@ function positionOf(error: unknown): number {
 
 type Node = ReturnType<Environment['parse']>['ast'];
 
-/** Names in the order of the source. */
-function identifiers(node: Node): string[] {
-  if (node.op === 'id') return [node.args];
+/** Names and where they stand, in the order of the source. */
+function identifiers(node: Node): { name: string; start: number }[] {
+  if (node.op === 'id') return [{ name: node.args, start: node.start }];
   return childrenOf(node.args).flatMap(identifiers);
 }
 

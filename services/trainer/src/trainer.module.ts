@@ -10,10 +10,10 @@ import {
 } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { ServiceModule } from '#libs/boot/service.module.js';
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
 import { FeatureStoreClient } from '#libs/contracts/generated/millrace/features/v1/features.js';
 import { RegistryClient } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { Kind, Specs } from '#libs/definitions/definition-kinds.js';
+import { followDefinitions } from '#libs/messaging/follow-definitions.js';
 import { type Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
 import { GrpcServer } from '#libs/rpc/grpc-server.js';
@@ -72,10 +72,9 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     const mesh = new GrpcMesh(this.registry, this.features, this.definitions, artifacts);
     this.executor = new RunExecutor(store, mesh, jobs, trainerMetrics(this.metrics), this.logger);
     new TrainerGrpc(store, this.executor, this.definitions).serve(this.server);
-    this.follower = await this.messages.follow('definitionsChanged', (key, value) => {
-      const definition = value === null ? undefined : DefinitionChanged.decode(value).definition;
-      if (definition === undefined || definition.deleted) this.definitions.delete(key);
-      else this.definitions.set(key, JSON.parse(definition.specJson.toString()) as Specs[Kind]);
+    this.follower = await followDefinitions(this.messages, this.logger, ({ kind, name, spec }) => {
+      if (spec === undefined) this.definitions.delete(`${kind}/${name}`);
+      else this.definitions.set(`${kind}/${name}`, spec);
     });
     this.executor.start();
   }

@@ -1,6 +1,5 @@
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
-import type { Kind } from '#libs/definitions/definition-kinds.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
+import { type FollowedDefinition, followDefinitions } from '#libs/messaging/follow-definitions.js';
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
@@ -29,7 +28,7 @@ export class DefinitionsFollower {
 
   /** Resolves when all definitions that exist are known and their streams followed. */
   async start(): Promise<void> {
-    this.follower = await this.log.follow('definitionsChanged', (key, value) => this.onChange(key, value));
+    this.follower = await followDefinitions(this.log, this.logger, (definition) => this.onChange(definition));
     clearTimeout(this.timer);
     this.enqueue();
     await this.work;
@@ -42,11 +41,7 @@ export class DefinitionsFollower {
     await this.work;
   }
 
-  private onChange(key: string, value: Buffer | null): void {
-    const [kind, name] = key.split('/') as [Kind, string];
-    const definition = value === null ? undefined : DefinitionChanged.decode(value).definition;
-    const spec: unknown =
-      definition === undefined || definition.deleted ? undefined : JSON.parse(definition.specJson.toString());
+  private onChange({ kind, name, spec }: FollowedDefinition): void {
     this.catalog.set(kind, name, spec);
     // Definitions that were applied together arrive together: what they mean is looked at once.
     clearTimeout(this.timer);

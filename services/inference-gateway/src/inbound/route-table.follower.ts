@@ -1,7 +1,7 @@
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
 import { Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { Kind, Specs } from '#libs/definitions/definition-kinds.js';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { type FollowedDefinition, followDefinitions } from '#libs/messaging/follow-definitions.js';
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { compileEndpoint, type EndpointPlan, type LiveEndpoint } from '../domain/endpoint-plan.js';
@@ -28,7 +28,7 @@ export class RouteTable {
   /** Resolves when every definition and route that exists is known. */
   async start(): Promise<void> {
     this.followers.push(
-      await this.messages.follow('definitionsChanged', (key, value) => this.onDefinition(key, value)),
+      await followDefinitions(this.messages, this.logger, (definition) => this.onDefinition(definition)),
     );
     this.followers.push(await this.messages.follow('routesChanged', (key, value) => this.onRoute(key, value)));
   }
@@ -57,10 +57,9 @@ export class RouteTable {
     return found !== undefined && (version === '' || version === found.version.version);
   }
 
-  private onDefinition(key: string, value: Buffer | null): void {
-    const definition = value === null ? undefined : DefinitionChanged.decode(value).definition;
-    if (definition === undefined || definition.deleted) this.definitions.delete(key);
-    else this.definitions.set(key, JSON.parse(Buffer.from(definition.specJson).toString()));
+  private onDefinition({ kind, name, spec }: FollowedDefinition): void {
+    if (spec === undefined) this.definitions.delete(`${kind}/${name}`);
+    else this.definitions.set(`${kind}/${name}`, spec);
     this.plans.clear();
     for (const endpoint of this.routes.keys()) this.refresh(endpoint);
   }

@@ -1,6 +1,5 @@
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
-import type { Kind } from '#libs/definitions/definition-kinds.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
+import { type FollowedDefinition, followDefinitions } from '#libs/messaging/follow-definitions.js';
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { StreamTable } from '../domain/stream-table.js';
@@ -17,10 +16,8 @@ export class DefinitionsFollower {
   ) {}
 
   async start(): Promise<void> {
-    this.follower = await this.log.follow('definitionsChanged', (key, value) => {
-      this.work = this.work
-        .then(() => this.onChange(key, value))
-        .catch((error: unknown) => this.logger.error('definition_not_read', { key, error: errorMessage(error) }));
+    this.follower = await followDefinitions(this.log, this.logger, (definition) => {
+      this.work = this.work.then(() => this.onChange(definition));
     });
     await this.work;
   }
@@ -29,12 +26,9 @@ export class DefinitionsFollower {
     await this.follower?.stop();
   }
 
-  private async onChange(key: string, value: Buffer | null): Promise<void> {
-    const [kind, name] = key.split('/') as [Kind, string];
-    const definition = value === null ? undefined : DefinitionChanged.decode(value).definition;
-    const deleted = definition === undefined || definition.deleted;
-    if (kind === 'Stream' && !deleted) await this.createTopic(name);
-    this.table.set(kind, name, deleted ? undefined : JSON.parse(definition.specJson.toString()));
+  private async onChange({ kind, name, spec }: FollowedDefinition): Promise<void> {
+    if (kind === 'Stream' && spec !== undefined) await this.createTopic(name);
+    this.table.set(kind, name, spec);
   }
 
   private async createTopic(stream: string): Promise<void> {

@@ -1,8 +1,8 @@
 import { decodeValidEvent, isWatermark } from '#libs/contracts/event-record.js';
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
 import type { ColumnType, ModelSpec, StreamSpec } from '#libs/definitions/definition-kinds.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import { compileExpression, type CompiledExpression } from '#libs/expressions/compile-expression.js';
+import { type FollowedDefinition, followDefinitions } from '#libs/messaging/follow-definitions.js';
 import type { Chunk, Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { MonitorMetrics } from '../monitor.metrics.js';
@@ -38,7 +38,7 @@ export class LabelsConsumer {
   ) {}
 
   async start(): Promise<void> {
-    this.follower = await this.log.follow('definitionsChanged', (key, value) => this.onDefinition(key, value));
+    this.follower = await followDefinitions(this.log, this.logger, (definition) => this.onDefinition(definition));
     clearTimeout(this.timer);
     this.work = this.work.then(() => this.followAll());
     await this.work;
@@ -52,14 +52,12 @@ export class LabelsConsumer {
     await Promise.all([...this.consumers.values()].map((consumer) => consumer.stop()));
   }
 
-  private onDefinition(key: string, value: Buffer | null): void {
-    const [kind, name] = key.split('/') as [string, string];
+  private onDefinition({ kind, name, spec }: FollowedDefinition): void {
     const table: Map<string, unknown> | undefined =
       kind === 'Stream' ? this.streams : kind === 'Model' ? this.models : undefined;
     if (table === undefined) return;
-    const definition = value === null ? undefined : DefinitionChanged.decode(value).definition;
-    if (definition === undefined || definition.deleted) table.delete(name);
-    else table.set(name, JSON.parse(definition.specJson.toString()));
+    if (spec === undefined) table.delete(name);
+    else table.set(name, spec);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => (this.work = this.work.then(() => this.followAll())), settleMs);
   }

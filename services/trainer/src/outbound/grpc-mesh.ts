@@ -8,22 +8,14 @@ import {
   RegistryClient,
   RunRecord,
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type {
-  EndpointSpec,
-  FeatureServiceSpec,
-  FeatureViewSpec,
-  Kind,
-  Specs,
-} from '#libs/definitions/definition-kinds.js';
+import type { EndpointSpec, FeatureServiceSpec, FeatureViewSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { Definitions } from '#libs/messaging/follow-definitions.js';
 import type { Peer } from '#libs/rpc/grpc-client.js';
 import { fromServiceError } from '#libs/rpc/status.js';
 import type { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { Mesh } from '../domain/ports.js';
 import { hasEnded, metricsOf, outputsOf, type Run, type RunPlan, type StepOutputs } from '../domain/run.js';
-
-/** Definitions as followed, by `<Kind>/<name>`. */
-export type Definitions = ReadonlyMap<string, Specs[Kind]>;
 
 const callMs = 30_000;
 const datasetMs = 600_000;

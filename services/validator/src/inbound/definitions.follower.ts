@@ -1,6 +1,6 @@
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
 import type { StreamSpec } from '#libs/definitions/definition-kinds.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
+import { followDefinitions } from '#libs/messaging/follow-definitions.js';
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { compileEventCheck } from '../domain/event-check.js';
@@ -21,11 +21,8 @@ export class DefinitionsFollower {
   ) {}
 
   async start(): Promise<void> {
-    this.follower = await this.log.follow('definitionsChanged', (key, value) => {
-      const definition = value === null ? undefined : DefinitionChanged.decode(value).definition;
-      if (!key.startsWith('Stream/') || definition === undefined || definition.deleted) return;
-      const spec = JSON.parse(definition.specJson.toString()) as StreamSpec;
-      this.work = this.work.then(() => this.followStream(spec));
+    this.follower = await followDefinitions(this.log, this.logger, ({ kind, spec }) => {
+      if (kind === 'Stream' && spec !== undefined) this.work = this.work.then(() => this.followStream(spec));
     });
     await this.work;
   }
