@@ -94,6 +94,110 @@ it.each([
   expect(checkDefinitions([{ path: 'x.yaml', text }], nothing).problems.map((problem) => problem.code)).toContain(code);
 });
 
+describe('a stream', () => {
+  const stream = (expectation: string, schema = 'n: int32, word: string, ok: bool') =>
+    checkDefinitions(
+      [
+        {
+          path: 'x.yaml',
+          text: `kind: Stream\nname: s\neventTime: at\nschema: {at: timestamp, ${schema}}\nexpectations:\n  - ${expectation}\n`,
+        },
+      ],
+      nothing,
+    ).problems.map(({ line, column, code, message }) => `${line}:${column} ${code} ${message}`);
+  const between = (args: string) => stream(`expect_column_values_to_be_between: {${args}}`);
+
+  it.each([
+    ['expect_column_values_to_be_between: {column: n, min_value: 1}'],
+    ["expect_column_values_to_be_between: {column: at, min_value: '2001-01-01T00:00:00Z', strict_min: true}"],
+    ['expect_column_values_to_be_in_set: {column: word, value_set: [a, b]}'],
+    ['expect_column_pair_values_a_to_be_greater_than_b: {column_A: at, column_B: n}'],
+  ])('may expect %s', (expectation) => expect(stream(expectation)).toEqual([]));
+
+  it.each([
+    ['column: n, min_value: low', /^6:64 invalid-value min_value: "low"; it is a number, as its column$/],
+    ['column: n', /^6:5 missing-field min_value or max_value: .* needs one$/],
+    ['column: word, min_value: 1', /type-mismatch word is string, .* needs a number$/],
+    ['column: [n], min_value: 1', /invalid-value column: \["n"\]; it is the name of a column$/],
+    ['column: n, min_value: 1, strict_min: 1', /invalid-value strict_min: 1; it is true or false$/],
+    ['column: at, min_value: 2001-01-01', /invalid-value min_value: "2001-01-01"; it is a timestamp/],
+    ['column: n, minimum: 1, max_value: 2', /unknown-field minimum: not an argument of/],
+  ])('cannot expect to be between {%s}', (args, problem) =>
+    expect(between(args)).toEqual([expect.stringMatching(problem)]),
+  );
+
+  it.each([
+    ['expect_column_values_to_be_in_set: {column: n, value_set: [1, two]}', /each in it is a number/],
+    ['expect_column_values_to_be_in_set: {column: n, value_set: 1}', /a list of 1 to 1000 values/],
+    ['expect_column_values_to_match_regex: {column: word, regex: "["}', /it is a regular expression/],
+    ['expect_column_values_to_match_regex: {column: n, regex: a}', /n is int32, .* needs a string/],
+    ['expect_column_value_lengths_to_be_between: {column: word, min_value: -1}', /a whole number from 0/],
+    ['expect_column_pair_values_a_to_be_greater_than_b: {column_A: n, column_B: word}', /compares int32 with string/],
+  ])('cannot expect %s', (expectation, problem) =>
+    expect(stream(expectation)).toEqual([expect.stringMatching(problem)]),
+  );
+
+  it('has values that its columns can take', () => {
+    const problems = stream('expect_column_values_to_not_be_null: {column: n}', 'n: {type: int32, enum: [1, one]}');
+    expect(problems).toEqual([expect.stringMatching(/type-mismatch n is int32: it can never be "one"/)]);
+  });
+
+  it('may have columns whose names mean something elsewhere', () => {
+    expect(
+      stream('expect_column_values_to_not_be_null: {column: type}', 'type: string, int: int32, constructor: bool'),
+    ).toEqual([]);
+  });
+});
+
+describe('a definition that is wrong in more than one way', () => {
+  it('has every mistake reported at once, its own and those between it and others', () => {
+    const text = [
+      'kind: Model',
+      'name: late',
+      'task: binery',
+      'features: nowhere',
+      'label: {stream: trips, value: delay, join: id, horizon: 1x}',
+      'colour: red',
+    ].join('\n');
+    expect(places(checkDefinitions([{ path: 'x.yaml', text }], nothing).problems)).toEqual([
+      'x.yaml:3:7 invalid-value',
+      'x.yaml:4:11 unknown-reference',
+      'x.yaml:5:17 unknown-reference',
+      'x.yaml:5:57 invalid-value',
+      'x.yaml:6:1 unknown-field',
+    ]);
+  });
+
+  it('has each of its missing fields named', () => {
+    const { problems } = checkDefinitions([{ path: 'x.yaml', text: 'kind: Model\nname: m\n' }], nothing);
+    const missing = problems.filter(({ code }) => code === 'missing-field').map(({ message }) => message.split(':')[0]);
+    expect(missing).toEqual(expect.arrayContaining(['task', 'features', 'label']));
+  });
+});
+
+describe('a file that was made to hurt', () => {
+  const aliases = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
+  for (let i = 1; i < 12; i++)
+    aliases.push(
+      `a${i}: &a${i} [${Array(10)
+        .fill(`*a${i - 1}`)
+        .join(', ')}]`,
+    );
+  const unknown = Array.from({ length: 20_000 }, (_, i) => `field_${i}: 1`).join('\n');
+
+  it.each([
+    ['an alias without an anchor', 'kind: Stream\nname: *nothing\n', 'yaml-syntax'],
+    ['aliases that multiply', `kind: Stream\nname: x\n${aliases.join('\n')}\n`, 'yaml-syntax'],
+    ['lists in lists in lists', '['.repeat(50_000), 'too-large'],
+    ['twenty thousand unknown fields', `kind: Stream\nname: x\n${unknown}\n`, 'too-large'],
+    ['a very long line', `kind: ${'x'.repeat(900_000)}`, 'unknown-kind'],
+  ])('%s is a problem, in time that does not grow with it', (_, text, code) => {
+    const { problems } = checkDefinitions([{ path: 'x.yaml', text }], nothing);
+    expect(problems.map((problem) => problem.code)).toContain(code);
+    expect(problems.length).toBeLessThan(150);
+  });
+});
+
 it('a difference names what changed, by name', () => {
   const [before] = checkDefinitions(folder('examples/flights/definitions'), nothing).definitions;
   const spec = before!.spec as StreamSpec;

@@ -14,20 +14,9 @@ import type {
   ViewItem,
 } from './definition-kinds.js';
 import { featureNames } from './definition-kinds.js';
-import { expectationArguments } from './expectations.js';
-import { didYouMean, ofKey, type ProblemCode, type YamlPath } from './problem.js';
-
-export interface CheckContext {
-  find<K extends Kind>(kind: K, name: string): Specs[K] | undefined;
-  known(kind: Kind): string[];
-  /** It is in the folder, and has a problem of its own. */
-  isBroken(kind: Kind, name: string): boolean;
-  /** The document as written; empty for one that was applied before. */
-  readonly raw: Readonly<Record<string, unknown>>;
-  report(path: YamlPath, code: ProblemCode, message: string, offset?: number): void;
-}
-
-type Scope = Readonly<Record<string, ColumnType>>;
+import { type CheckContext, isRegex, requireColumn, requireDefinition, type Scope } from './check-context.js';
+import { checkExpectation, wrongValue } from './check-expectation.js';
+import { didYouMean, type YamlPath } from './problem.js';
 
 /** Each reports what is wrong with a definition among the others, and returns its spec with the types that expressions turned out to have. */
 export const checkers: { [K in Kind]: (spec: Specs[K], context: CheckContext) => Specs[K] } = {
@@ -56,7 +45,7 @@ function checkStream(spec: StreamSpec, context: CheckContext): StreamSpec {
   if (spec.key !== undefined) requireColumn(spec.key, schema, ['key'], spec.name, context);
   for (const column of spec.schema) checkColumn(column, context);
   const derive = spec.derive.map((column) => {
-    if (column.name in schema)
+    if (Object.hasOwn(schema, column.name))
       context.report(
         ['derive', column.name],
         'duplicate-definition',
@@ -73,7 +62,7 @@ function checkStream(spec: StreamSpec, context: CheckContext): StreamSpec {
 }
 
 function checkColumn(
-  { name, type, minimum, maximum, pattern }: StreamSpec['schema'][number],
+  { name, type, minimum, maximum, pattern, enum: values }: StreamSpec['schema'][number],
   { report }: CheckContext,
 ): void {
   const numeric = type === 'int32' || type === 'int64' || type === 'float64';
@@ -81,57 +70,14 @@ function checkColumn(
     report(['schema', name], 'type-mismatch', `${name} is ${type}: minimum and maximum are for numbers`);
   if (minimum !== undefined && maximum !== undefined && minimum > maximum)
     report(['schema', name, 'minimum'], 'invalid-value', `${name}: minimum ${minimum} is above maximum ${maximum}`);
+  const foreign = values?.find((value) => wrongValue(value, type) !== undefined);
+  if (foreign !== undefined)
+    report(['schema', name, 'enum'], 'type-mismatch', `${name} is ${type}: it can never be ${JSON.stringify(foreign)}`);
   if (pattern === undefined) return;
   if (type !== 'string')
     report(['schema', name, 'pattern'], 'type-mismatch', `${name} is ${type}: a pattern is for strings`);
   if (!isRegex(pattern))
     report(['schema', name, 'pattern'], 'invalid-value', `${name}: "${pattern}" is not a regular expression`);
-}
-
-function isRegex(pattern: string): boolean {
-  try {
-    return new RegExp(pattern, 'u') instanceof RegExp;
-  } catch {
-    return false; // the caller says so at its place
-  }
-}
-
-function checkExpectation(
-  { name, arguments: given }: StreamSpec['expectations'][number],
-  i: number,
-  scope: Scope,
-  stream: string,
-  context: CheckContext,
-): void {
-  const path = ['expectations', i, name];
-  const known = expectationArguments[name];
-  if (known === undefined)
-    return context.report(
-      path,
-      'unknown-expectation',
-      `${name}: not evaluated here; there is ${Object.keys(expectationArguments).join(', ')}${didYouMean(name, Object.keys(expectationArguments))}`,
-    );
-  const all = [...known.columns, ...known.others];
-  for (const argument of Object.keys(given))
-    if (!all.includes(argument))
-      context.report(
-        [...path, argument],
-        'unknown-field',
-        `${argument}: not an argument of ${name}; it has ${all.join(', ')}${didYouMean(argument, all)}`,
-        ofKey,
-      );
-  for (const argument of known.columns) {
-    const column = given[argument];
-    if (typeof column !== 'string')
-      context.report(path, 'missing-field', `${argument}: ${name} needs the name of a column`);
-    else {
-      const type = requireColumn(column, scope, [...path, argument], stream, context);
-      if (known.numeric === true && type !== undefined && (type === 'string' || type === 'bool'))
-        context.report([...path, argument], 'type-mismatch', `${column} is ${type}, ${name} needs a number`);
-    }
-  }
-  if (typeof given['regex'] === 'string' && !isRegex(given['regex']))
-    context.report([...path, 'regex'], 'invalid-value', `"${given['regex']}" is not a regular expression`);
 }
 
 function checkSource(spec: SourceSpec, context: CheckContext): SourceSpec {
@@ -284,7 +230,7 @@ function checkModel(spec: ModelSpec, context: CheckContext): ModelSpec {
       );
   }
   if (spine === undefined) return spec;
-  if (stream !== undefined && spec.label.join in scopeOf(stream))
+  if (stream !== undefined && Object.hasOwn(scopeOf(stream), spec.label.join))
     requireColumn(spec.label.join, scopeOf(spine), ['label', 'join'], spine.name, context);
   spec.segments.forEach((column, i) => requireColumn(column, scopeOf(spine), ['segments', i], spine.name, context));
   return spec;
@@ -324,41 +270,6 @@ function checkEndpoint(spec: EndpointSpec, context: CheckContext): EndpointSpec 
   if (spine !== undefined && spec.stickyKey !== undefined)
     requireColumn(spec.stickyKey, scopeOf(spine), ['stickyKey'], spine.name, context);
   return spec;
-}
-
-function requireDefinition<K extends Kind>(
-  kind: K,
-  name: string,
-  path: YamlPath,
-  context: CheckContext,
-): Specs[K] | undefined {
-  const found = context.find(kind, name);
-  if (found === undefined && !context.isBroken(kind, name)) {
-    const known = context.known(kind);
-    context.report(
-      path,
-      'unknown-reference',
-      `there is no ${kind} ${name}; there is ${known.join(', ') || 'none'}${didYouMean(name, known)}`,
-    );
-  }
-  return found;
-}
-
-function requireColumn(
-  name: string,
-  scope: Scope,
-  path: YamlPath,
-  stream: string,
-  { report }: CheckContext,
-): ColumnType | undefined {
-  const columns = Object.keys(scope);
-  if (!Object.hasOwn(scope, name))
-    report(
-      path,
-      'unknown-column',
-      `${name}: not a column of stream ${stream}; it has ${columns.join(', ')}${didYouMean(name, columns)}`,
-    );
-  return scope[name];
 }
 
 const expressionCodes = {

@@ -1,4 +1,4 @@
-import { isMap, isScalar, LineCounter, parseAllDocuments, type Document, type Node, type Pair } from 'yaml';
+import { isMap, isScalar, LineCounter, parseAllDocuments, visit, type Document, type Node, type Pair } from 'yaml';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { readSql as readText } from '#libs/storage/sql-file.js';
 import { type Kind, kinds } from './definition-kinds.js';
@@ -52,11 +52,11 @@ function parseText({ path, text }: SourceText): Parsed {
   if (text.length > maxBytes) return tooLarge(path, `${text.length} characters, at most ${maxBytes} are taken`);
   const lines = new LineCounter();
   const found: Parsed = { documents: [], problems: [], broken: [] };
-  const options = { lineCounter: lines, uniqueKeys: true, strict: true, logLevel: 'silent' } as const;
+  const options = { lineCounter: lines, uniqueKeys: false, strict: true, logLevel: 'silent' } as const;
   for (const document of parseAllDocuments(text, options) as Document.Parsed[]) {
     if (document.contents === null && document.errors.length === 0) continue;
-    const read =
-      document.errors.length > 0 ? syntaxProblems(path, document, lines) : readDocument(path, document, lines);
+    const errors = [...document.errors.map(({ pos, message }) => ({ at: pos[0], message })), ...repeatedKeys(document)];
+    const read = errors.length > 0 ? syntaxProblems(path, errors, lines) : readDocument(path, document, lines);
     found.problems.push(...read.problems);
     if (read.document !== undefined) found.documents.push(read.document);
     else found.broken.push(...namesOf(document));
@@ -69,13 +69,36 @@ interface Read {
   readonly problems: readonly Problem[];
 }
 
+interface SyntaxError {
+  /** Characters into the text. */
+  readonly at: number;
+  readonly message: string;
+}
+
+/** The parser compares each key with all others, which takes seconds where a map has thousands. */
+function repeatedKeys(document: Document.Parsed): SyntaxError[] {
+  const repeated: SyntaxError[] = [];
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value))
+          repeated.push({ at: key.range?.[0] ?? 0, message: `the key ${String(key.value)} comes twice` });
+        seen.add(key.value);
+      }
+    },
+  });
+  return repeated;
+}
+
 /** One for each place: what is wrong there makes the parser stumble again. */
-function syntaxProblems(path: string, document: Document.Parsed, lines: LineCounter): Read {
+function syntaxProblems(path: string, errors: readonly SyntaxError[], lines: LineCounter): Read {
   const problems = new Map<string, Problem>();
-  for (const { pos, message } of document.errors) {
+  for (const { at: position, message } of errors) {
     const text = message.split('\n')[0]!.replace(/ at line .*$/, '');
     const nested = text.includes('call stack');
-    const found = at(path, lines, pos[0], nested ? 'too-large' : 'yaml-syntax', nested ? 'nested too deeply' : text);
+    const found = at(path, lines, position, nested ? 'too-large' : 'yaml-syntax', nested ? 'nested too deeply' : text);
     const place = `${found.line}:${found.column}`;
     if (!problems.has(place)) problems.set(place, found);
     if (nested || problems.size === maxSyntaxProblems) break;

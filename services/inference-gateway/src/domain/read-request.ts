@@ -1,3 +1,4 @@
+import { timestampMs } from '#libs/definitions/timestamp.js';
 import type { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { decodeInputs, type Tensor } from '#libs/tensors/tensor-codec.js';
@@ -100,8 +101,8 @@ const converters: Record<InputColumn['type'] | 'text-timestamp', (value: unknown
   bool: (value) => value === 1,
   timestamp: (value) => value,
   'text-timestamp': (value, name) => {
-    const ms = Date.parse(text(value, name));
-    return Number.isNaN(ms)
+    const ms = timestampMs(text(value, name));
+    return ms === undefined
       ? refuse(`input '${name}': "${String(value)}" is not RFC 3339, e.g. 2001-06-10T08:15:00Z`)
       : ms;
   },

@@ -1,4 +1,5 @@
 import type { ColumnSpec } from '#libs/definitions/definition-kinds.js';
+import { timestampMs } from '#libs/definitions/timestamp.js';
 
 export interface Reason {
   /** invalid-json | unknown-column | missing-column | type-mismatch | out-of-range | pattern-mismatch | not-in-set | derive-failed | an expectation's name */
@@ -10,7 +11,6 @@ export interface Reason {
 /** What the column's value is in the row: timestamps as epoch ms, absent as null. A reason where it is wrong. */
 export type ColumnCheck = (value: unknown) => { readonly value: unknown } | { readonly reason: Reason };
 
-const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
 const maxInt32 = 2 ** 31 - 1;
 
 export function compileColumn(column: ColumnSpec): ColumnCheck {
@@ -63,15 +63,7 @@ function typeCheck({ type }: ColumnSpec): (value: unknown) => unknown {
     case 'bool':
       return (value) => (typeof value === 'boolean' ? value : undefined);
     case 'timestamp':
-      return (value) => {
-        const ms =
-          typeof value === 'number'
-            ? value
-            : typeof value === 'string' && rfc3339.test(value)
-              ? Date.parse(value)
-              : Number.NaN;
-        return Number.isSafeInteger(ms) && Math.abs(ms) < 8.64e15 ? ms : undefined;
-      };
+      return timestampMs;
   }
 }
 
@@ -102,7 +94,9 @@ function constraints({ minimum, maximum, pattern, enum: values }: ColumnSpec): C
   return made;
 }
 
+/** A value as a message shows it: cut off, and of an object or a list only what it is, however deep it goes. */
 export function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   const text = JSON.stringify(value) ?? 'undefined';
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

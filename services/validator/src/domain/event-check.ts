@@ -23,7 +23,8 @@ export function compileEventCheck(spec: StreamSpec): EventCheck {
     name,
     expression: compileExpression(expression, types),
   }));
-  const expectations = spec.expectations.map(compileExpectation);
+  const allTypes = { ...types, ...Object.fromEntries(spec.derive.map(({ name, type }) => [name, type])) };
+  const expectations = spec.expectations.map((expectation) => compileExpectation(expectation, allTypes));
   return (value) => {
     const data = parse(value);
     if ('reason' in data) return { reasons: [data.reason] };

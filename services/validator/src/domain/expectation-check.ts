@@ -1,10 +1,14 @@
-import type { Expectation } from '#libs/definitions/definition-kinds.js';
+import type { ColumnType, Expectation } from '#libs/definitions/definition-kinds.js';
+import { timestampMs } from '#libs/definitions/timestamp.js';
 import { type Reason, shown } from './column-check.js';
 
 export type RowCheck = (row: Readonly<Record<string, unknown>>) => Reason | undefined;
 
 /** A row expectation under its Great Expectations name. As there, null passes everything but expect_column_values_to_not_be_null. */
-export function compileExpectation({ name, arguments: given }: Expectation): RowCheck {
+export function compileExpectation(
+  { name, arguments: given }: Expectation,
+  types: Readonly<Record<string, ColumnType>>,
+): RowCheck {
   const column = String(given['column'] ?? given['column_A'] ?? '');
   const fail = (row: Readonly<Record<string, unknown>>, right: string): Reason => ({
     code: name,
@@ -27,7 +31,7 @@ export function compileExpectation({ name, arguments: given }: Expectation): Row
     }
     case 'expect_column_values_to_be_in_set': {
       const values = (given['value_set'] ?? []) as unknown[];
-      const set = new Set(values);
+      const set = new Set(types[column] === 'timestamp' ? values.map(timestampMs) : values);
       return onValue(column, (value) => set.has(value), `one of ${values.slice(0, 20).join(', ')} is right`, fail);
     }
     case 'expect_column_values_to_match_regex': {
@@ -67,17 +71,18 @@ function onPair(
 }
 
 function between(given: Expectation['arguments']): (value: unknown) => boolean {
-  const {
-    min_value: min,
-    max_value: max,
-    strict_min: strictMin,
-    strict_max: strictMax,
-  } = given as { min_value?: number; max_value?: number; strict_min?: boolean; strict_max?: boolean };
+  const [min, max] = [boundOf(given['min_value']), boundOf(given['max_value'])];
+  const { strict_min: strictMin, strict_max: strictMax } = given;
   return (value) => {
     const number = value as number;
     if (min !== undefined && (strictMin === true ? number <= min : number < min)) return false;
     return !(max !== undefined && (strictMax === true ? number >= max : number > max));
   };
+}
+
+/** Text is the bound of a timestamp. */
+function boundOf(given: unknown): number | undefined {
+  return typeof given === 'string' ? timestampMs(given) : (given as number | undefined);
 }
 
 function range(given: Expectation['arguments']): string {
