@@ -18,7 +18,7 @@ import { Peer } from '#libs/rpc/grpc-client.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { Logger } from '#libs/telemetry/logger.js';
-import { startWorker, token, type WorkerProcess } from './worker-process.js';
+import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
 
 const fixture = join(projectRoot(), 'services/inference-worker/test/fixtures/binary.onnx');
 const endpoint = `worker-test-${randomUUID()}`;
@@ -30,11 +30,11 @@ describe('inference-worker', () => {
   let damaged: string;
   let messageLog: KafkaMessageLog;
   let routes: Publisher;
-  let worker: WorkerProcess;
+  let worker: ServiceProcess;
   let peer: Peer<InferenceWorkerClient>;
 
   const start = async (): Promise<void> => {
-    worker = await startWorker(getTestInfrastructure().KAFKA_BROKERS, folder);
+    worker = await startService('inference-worker', getTestInfrastructure().KAFKA_BROKERS, { ARTIFACTS_DIR: folder });
     peer = new Peer(InferenceWorkerClient, 'inference-worker', worker.grpcAddress, token);
   };
   const stop = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> => {

@@ -23,7 +23,7 @@ import type { LogRecord } from '#libs/messaging/message-log.js';
 import { Wiring } from '#libs/messaging/wiring.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
 import { Logger } from '#libs/telemetry/logger.js';
-import { type IngestProcess, startIngest, token } from './ingest-process.js';
+import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
 
 const suffix = randomUUID().slice(0, 8);
 const stream = `ingest-test-${suffix}`;
@@ -55,7 +55,7 @@ const line = (i: number): string =>
 describe('ingest', () => {
   let folder: string;
   let log: KafkaMessageLog;
-  let ingest: IngestProcess;
+  let ingest: ServiceProcess;
   let peer: Peer<IngestClient>;
   const raw: LogRecord[] = [];
 
@@ -66,7 +66,10 @@ describe('ingest', () => {
     await log.publisher('definitionsChanged').publish([{ key: Buffer.from(`${kind}/${name}`), value, headers: {} }]);
   };
   const start = async (): Promise<void> => {
-    ingest = await startIngest(getTestInfrastructure().KAFKA_BROKERS, folder);
+    ingest = await startService('ingest', getTestInfrastructure().KAFKA_BROKERS, {
+      SOURCES_DIR: folder,
+      MAX_WAITING_BYTES: String(2 ** 23),
+    });
     peer = new Peer(IngestClient, 'ingest', ingest.grpcAddress, token);
   };
 

@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { projectRoot } from '#libs/storage/sql-file.js';
+import { projectRoot } from '../storage/sql-file.js';
 
 export const token = 'integration-test-token';
 
-/** The built worker as a process of its own, so that it can be killed. */
-export interface WorkerProcess {
+/** A built service as a process of its own, so that it can be killed. */
+export interface ServiceProcess {
   readonly grpcAddress: string;
+  readonly httpUrl: string;
   /** The lines of its log, parsed. */
   readonly log: Record<string, unknown>[];
   /** The sum of a metric over its labels. */
@@ -16,10 +17,14 @@ export interface WorkerProcess {
   kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
 }
 
-/** Resolves when the worker is ready. */
-export async function startWorker(brokers: string, artifactsDir: string): Promise<WorkerProcess> {
+/** Starts a service on free ports of loopback, with these settings of its own. Resolves when it is ready. */
+export async function startService(
+  name: string,
+  brokers: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<ServiceProcess> {
   const [grpcAddress, httpAddress] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
-  const child = spawn(process.execPath, [join(projectRoot(), 'dist/services/inference-worker/src/main.js')], {
+  const child = spawn(process.execPath, [join(projectRoot(), `dist/services/${name}/src/main.js`)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env['PATH'],
@@ -28,15 +33,16 @@ export async function startWorker(brokers: string, artifactsDir: string): Promis
       KAFKA_BROKERS: brokers,
       MILLRACE_TOKEN: token,
       MILLRACE_TOKENS: `test=${token}`,
-      ARTIFACTS_DIR: artifactsDir,
+      ...settings,
     },
   });
   const log: Record<string, unknown>[] = [];
-  await started(child, log);
+  await started(name, child, log);
   return {
     grpcAddress,
+    httpUrl: `http://${httpAddress}`,
     log,
-    metric: (name) => readMetric(`http://${httpAddress}/metrics`, name),
+    metric: (metric) => readMetric(`http://${httpAddress}/metrics`, metric),
     kill: async (signal) => {
       const exited = once(child, 'exit');
       child.kill(signal);
@@ -46,7 +52,7 @@ export async function startWorker(brokers: string, artifactsDir: string): Promis
   };
 }
 
-function started(child: ChildProcess, log: Record<string, unknown>[]): Promise<void> {
+function started(name: string, child: ChildProcess, log: Record<string, unknown>[]): Promise<void> {
   return new Promise((resolve, reject) => {
     let rest = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -55,7 +61,7 @@ function started(child: ChildProcess, log: Record<string, unknown>[]): Promise<v
       for (const line of lines) log.push(JSON.parse(line) as Record<string, unknown>);
       if (log.some(({ event }) => event === 'service_started')) resolve();
     });
-    child.on('exit', (code) => reject(new Error(`the worker ended with ${code}: ${JSON.stringify(log)}`)));
+    child.on('exit', (code) => reject(new Error(`${name} ended with ${code}: ${JSON.stringify(log)}`)));
   });
 }
 
