@@ -20,8 +20,8 @@ export interface StoryOptions {
   readonly hub: string;
   /** When the user typed the command, epoch ms. */
   readonly startedMs: number;
-  /** Called as each slice of the live time begins, with its number. */
-  readonly onSlice?: (slice: number) => void;
+  /** Called before each slice of the live time, with its number; the slice begins when it has resolved. */
+  readonly onSlice?: (slice: number) => Promise<void>;
 }
 
 const [endpoint, pipeline] = ['late-arrival', 'train-late-arrival'];
@@ -215,7 +215,7 @@ async function predictLive(
   let [events, askingMs, firstPredictionMs] = [0, 0, 0];
   for (let fromMs = liveFromMs; fromMs < toMs; fromMs += sliceMs) {
     const untilMs = Math.min(toMs, fromMs + sliceMs);
-    onSlice?.((fromMs - liveFromMs) / sliceMs);
+    await onSlice?.((fromMs - liveFromMs) / sliceMs);
     events += (await replay(client, fromMs, untilMs, undefined, 0)).events;
     const slice = departures.filter(
       ({ departed_at }) => Date.parse(departed_at) >= fromMs && Date.parse(departed_at) < untilMs,
