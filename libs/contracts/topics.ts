@@ -1,4 +1,4 @@
-import type { ServiceName } from './services.js';
+import { type ServiceName, serviceNames } from './services.js';
 
 /**
  * One row a topic: the only place where a topic is spelled. Topics with `<stream>` in the name exist once per Stream definition.
@@ -69,7 +69,7 @@ export const topics = {
     retention: 'compact',
     owner: 'registry',
     publishers: ['registry'],
-    consumers: ['ingest', 'validator', 'feature-store', 'trainer', 'inference-gateway', 'monitor'],
+    consumers: serviceNames,
   },
   modelsChanged: {
     name: 'models.changed.v1',
@@ -79,7 +79,7 @@ export const topics = {
     retention: 'compact',
     owner: 'registry',
     publishers: ['registry'],
-    consumers: ['inference-worker'],
+    consumers: ['inference-worker', 'monitor'],
   },
   routesChanged: {
     name: 'routes.changed.v1',
@@ -90,6 +90,56 @@ export const topics = {
     owner: 'registry',
     publishers: ['registry'],
     consumers: ['inference-gateway', 'inference-worker'],
+  },
+  rolloutsChanged: {
+    name: 'rollouts.changed.v1',
+    key: 'rollout_id',
+    message: 'millrace.registry.v1.Rollout',
+    partitions: 1,
+    retention: 'compact',
+    owner: 'registry',
+    publishers: ['registry'],
+    consumers: ['monitor', 'governance'],
+  },
+  rolloutsJudged: {
+    name: 'rollouts.judged.v1',
+    key: 'rollout_id',
+    message: 'millrace.monitor.v1.Judgement',
+    partitions: 1,
+    retention: 30,
+    owner: 'monitor',
+    publishers: ['monitor'],
+    consumers: ['registry'],
+  },
+  alertsRaised: {
+    name: 'alerts.raised.v1',
+    key: 'fingerprint',
+    message: 'millrace.monitor.v1.Alert',
+    partitions: 1,
+    retention: 30,
+    owner: 'monitor',
+    publishers: ['monitor'],
+    consumers: ['trainer'],
+  },
+  approvalsDecided: {
+    name: 'approvals.decided.v1',
+    key: 'digest',
+    message: 'millrace.governance.v1.Approval',
+    partitions: 1,
+    retention: 'compact',
+    owner: 'governance',
+    publishers: ['governance'],
+    consumers: ['registry'],
+  },
+  auditRecorded: {
+    name: 'audit.recorded.v1',
+    key: 'event_id',
+    message: 'millrace.governance.v1.AuditEvent',
+    partitions: 1,
+    retention: 30,
+    owner: 'governance',
+    publishers: serviceNames,
+    consumers: ['governance'],
   },
 } as const satisfies Record<string, TopicSpec>;
 

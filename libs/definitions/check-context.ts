@@ -1,4 +1,4 @@
-import type { ColumnType, Kind, Specs } from './definition-kinds.js';
+import type { ColumnType, Kind, Specs, StreamSpec } from './definition-kinds.js';
 import { didYouMean, type ProblemCode, type YamlPath } from './problem.js';
 
 export interface CheckContext {
@@ -12,6 +12,11 @@ export interface CheckContext {
 }
 
 export type Scope = Readonly<Record<string, ColumnType>>;
+
+/** The columns of a stream's rows, derived ones too. */
+export function scopeOf(stream: StreamSpec): Scope {
+  return Object.fromEntries([...stream.schema, ...stream.derive].map(({ name, type }) => [name, type]));
+}
 
 /** A definition that another names; undefined after a report. */
 export function requireDefinition<K extends Kind>(

@@ -87,9 +87,17 @@ it.each([
   ['a: [1', 'yaml-syntax'],
   ['a: 1\na: 2', 'yaml-syntax'],
   ['- 1', 'invalid-value'],
-  ['kind: Monitor\nname: x', 'not-built'],
+  ['kind: Monitor\nname: x\nendpoint: y', 'unknown-reference'],
+  ['kind: Monitor\nname: x\nendpoint: y\nperformance: {metric: auc}', 'invalid-value'],
+  ['kind: Policy\nname: x\naccess: [{role: analyst, may: [look], on: [models/*]}]', 'invalid-value'],
+  ['kind: Policy\nname: x\napprovals: {when: endpoint.tier ==, roles: [model-risk]}', 'expression-syntax'],
   ['kind: Stream\nname: X', 'missing-field'],
-  ['kind: Endpoint\nname: x\nmodel: m\nrollout: []', 'not-built'],
+  ['kind: Endpoint\nname: x\nmodel: m\nfallback: {prediction: 0, features: lastKnown}', 'not-built'],
+  ['kind: Endpoint\nname: x\nmodel: m\nrollout: [{canary: {percent: 101, predictions: 1}}]', 'invalid-value'],
+  [
+    'kind: Endpoint\nname: x\nmodel: m\nrollout: [{canary: {percent: 5, predictions: 1}}, {shadow: {predictions: 1}}]',
+    'invalid-value',
+  ],
 ])('%j is a %s', (text, code) => {
   expect(checkDefinitions([{ path: 'x.yaml', text }], nothing).problems.map((problem) => problem.code)).toContain(code);
 });

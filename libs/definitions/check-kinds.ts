@@ -1,21 +1,19 @@
 import { compileExpression, ExpressionError } from '#libs/expressions/compile-expression.js';
-import { checkGate } from '#libs/expressions/gate.js';
 import type {
   ColumnType,
-  EndpointSpec,
   FeatureServiceSpec,
   FeatureViewSpec,
   Kind,
   ModelSpec,
-  PipelineSpec,
   SourceSpec,
   Specs,
   StreamSpec,
   ViewItem,
 } from './definition-kinds.js';
 import { featureNames } from './definition-kinds.js';
-import { type CheckContext, isRegex, requireColumn, requireDefinition, type Scope } from './check-context.js';
+import { type CheckContext, isRegex, requireColumn, requireDefinition, type Scope, scopeOf } from './check-context.js';
 import { checkExpectation, wrongValue } from './check-expectation.js';
+import { checkEndpoint, checkMonitor, checkPipeline, checkPolicy } from './check-lifecycle.js';
 import { didYouMean, type YamlPath } from './problem.js';
 
 /** Each reports what is wrong with a definition among the others, and returns its spec with the types that expressions turned out to have. */
@@ -27,11 +25,9 @@ export const checkers: { [K in Kind]: (spec: Specs[K], context: CheckContext) =>
   Model: checkModel,
   Pipeline: checkPipeline,
   Endpoint: checkEndpoint,
+  Monitor: checkMonitor,
+  Policy: checkPolicy,
 };
-
-export function scopeOf(stream: StreamSpec): Scope {
-  return Object.fromEntries([...stream.schema, ...stream.derive].map(({ name, type }) => [name, type]));
-}
 
 function checkStream(spec: StreamSpec, context: CheckContext): StreamSpec {
   const schema = Object.fromEntries(spec.schema.map(({ name, type }) => [name, type])) as Scope;
@@ -233,42 +229,6 @@ function checkModel(spec: ModelSpec, context: CheckContext): ModelSpec {
   if (stream !== undefined && Object.hasOwn(scopeOf(stream), spec.label.join))
     requireColumn(spec.label.join, scopeOf(spine), ['label', 'join'], spine.name, context);
   spec.segments.forEach((column, i) => requireColumn(column, scopeOf(spine), ['segments', i], spine.name, context));
-  return spec;
-}
-
-function checkPipeline(spec: PipelineSpec, context: CheckContext): PipelineSpec {
-  requireDefinition('Model', spec.model, ['model'], context);
-  if (context.raw['triggers'] !== undefined)
-    context.report(['triggers'], 'not-built', 'triggers are not built in this version: start runs by hand');
-  const split = (context.raw['data'] as { split?: { train: string; validate: string } } | undefined)?.split;
-  if (split !== undefined && Number.parseInt(split.train, 10) + Number.parseInt(split.validate, 10) !== 100)
-    context.report(
-      ['data', 'split'],
-      'invalid-value',
-      `train ${split.train} and validate ${split.validate} must make 100%`,
-    );
-  spec.gates.forEach((gate, i) => {
-    const wrong = checkGate(gate);
-    if (wrong !== undefined) context.report(['gates', i], 'expression-syntax', wrong);
-  });
-  return spec;
-}
-
-function checkEndpoint(spec: EndpointSpec, context: CheckContext): EndpointSpec {
-  for (const field of ['rollout', 'guardrails'])
-    if (context.raw[field] !== undefined)
-      context.report([field], 'not-built', `${field} is not built in this version: a version goes live at once`);
-  if ((context.raw['fallback'] as { features?: unknown } | undefined)?.features !== undefined)
-    context.report(
-      ['fallback', 'features'],
-      'not-built',
-      'fallback.features is not built in this version; fallback.prediction is',
-    );
-  const model = requireDefinition('Model', spec.model, ['model'], context);
-  const service = model && context.find('FeatureService', model.features);
-  const spine = service && context.find('Stream', service.spine);
-  if (spine !== undefined && spec.stickyKey !== undefined)
-    requireColumn(spec.stickyKey, scopeOf(spine), ['stickyKey'], spine.name, context);
   return spec;
 }
 

@@ -1,5 +1,15 @@
 /** Definitions as they are kept and published: normalised specs, where every short form of the YAML is written out. Durations are milliseconds. */
-export const kinds = ['Stream', 'Source', 'FeatureView', 'FeatureService', 'Model', 'Pipeline', 'Endpoint'] as const;
+export const kinds = [
+  'Stream',
+  'Source',
+  'FeatureView',
+  'FeatureService',
+  'Model',
+  'Pipeline',
+  'Endpoint',
+  'Monitor',
+  'Policy',
+] as const;
 export type Kind = (typeof kinds)[number];
 
 /** Values in JavaScript: string, number (int32, int64 within 2^53, float64), boolean, timestamp = epoch milliseconds. */
@@ -137,9 +147,27 @@ export interface PipelineSpec {
     readonly algorithm: string;
     readonly params: Readonly<Record<string, unknown>>;
     readonly search?: SearchSpec;
+    /** A choice of the feature service's features; absent = all. The model's input columns are these, in the service's order. */
+    readonly features?: readonly string[];
   };
   /** CEL over `validate`, `parity` and `live`, e.g. 'validate.auc >= 0.80'. */
   readonly gates: readonly string[];
+  readonly triggers?: TriggersSpec;
+}
+
+/** What starts a run without a person. */
+export interface TriggersSpec {
+  /** Five fields of cron, UTC, wall clock. */
+  readonly schedule?: string;
+  /** A Monitor's breach with the action `retrain`. */
+  readonly performance: boolean;
+  readonly drift: boolean;
+  /** So many new labels since the last run's data. */
+  readonly newData?: number;
+  /** Least time between two triggered runs, wall clock. */
+  readonly cooldownMs: number;
+  /** Most triggered runs in 24 hours, wall clock. */
+  readonly maxRunsPerDay: number;
 }
 
 export interface EndpointSpec {
@@ -150,6 +178,103 @@ export interface EndpointSpec {
   readonly log: { readonly features: boolean };
   /** What is answered when the features cannot be had; absent = UNAVAILABLE. */
   readonly fallback?: { readonly prediction: number };
+  /** Steps of a new version on its way to live; empty = live at once. */
+  readonly rollout: readonly RolloutStepSpec[];
+  readonly guardrails: GuardrailsSpec;
+  /** What policies may ask for, e.g. endpoint.tier == "high". */
+  readonly tier?: string;
+}
+
+export interface RolloutStepSpec {
+  readonly kind: 'shadow' | 'canary';
+  /** Of a canary: the share of sticky keys it answers, 0 < percent <= 100; of a shadow 0. */
+  readonly percent: number;
+  /** By the candidate, within the step, before it can pass. */
+  readonly predictions: number;
+}
+
+/** What a candidate is judged by. A guardrail that is absent is not judged. */
+export interface GuardrailsSpec {
+  /** The chance that a version as good as the live one is ever rolled back, over all guardrails and for as long as one looks; 0 < alpha < 0.5. */
+  readonly alpha: number;
+  /** Failed rows; margin is a share, 0..1, of what a candidate may do worse and still pass. */
+  readonly errors?: { readonly margin: number };
+  /** Of the latency that callers see; ratio > 1 of the candidate's p99 to the live version's. */
+  readonly latencyP99?: { readonly ratio: number };
+  /** Mean log-loss of labelled predictions; margin in nats. */
+  readonly logloss?: { readonly margin: number };
+}
+
+export const driftStatistics = ['psi', 'ks', 'js', 'wasserstein'] as const;
+export type DriftStatistic = (typeof driftStatistics)[number];
+export const performanceMetrics = ['logloss', 'auc', 'brier', 'ece'] as const;
+export const breachActions = ['alert', 'retrain'] as const;
+export type BreachAction = (typeof breachActions)[number];
+
+/** What is watched on an endpoint, and what a breach does. Windows are of event time and end at the newest prediction. */
+export interface MonitorSpec {
+  readonly name: string;
+  readonly description?: string;
+  readonly endpoint: string;
+  readonly drift?: {
+    readonly statistic: DriftStatistic;
+    readonly windowMs: number;
+    /** 'auto': from the statistic's own spread between a small window and the reference, never below the field's rule of thumb. */
+    readonly threshold: number | 'auto';
+    readonly minRows: number;
+  };
+  readonly performance?: {
+    readonly metric: (typeof performanceMetrics)[number];
+    readonly windowMs: number;
+    /** Worse than validation by more than this share, e.g. 0.1; or `limit`, absolute. One of the two. */
+    readonly maxIncrease?: number;
+    readonly limit?: number;
+    readonly minRows: number;
+  };
+  /** Share of predictions older than the label's horizon that may be without one, 0..1. */
+  readonly labels?: { readonly maxMissing: number };
+  /** How far the newest prediction may lie behind the newest event of the model's streams, event time. */
+  readonly freshness?: { readonly maxLagMs: number };
+  /** URL, or `env:NAME` of the monitor's environment. */
+  readonly webhook?: string;
+  readonly onBreach: {
+    readonly performance: readonly BreachAction[];
+    readonly drift: readonly BreachAction[];
+    readonly labels: readonly BreachAction[];
+    readonly freshness: readonly BreachAction[];
+  };
+}
+
+export const accessActions = [
+  'read',
+  'apply',
+  'predict',
+  'publish',
+  'train',
+  'promote',
+  'approve',
+  'administer',
+] as const;
+export type AccessAction = (typeof accessActions)[number];
+
+export interface PolicySpec {
+  readonly name: string;
+  readonly description?: string;
+  /** A rollout that `when` holds for waits until `quorum` people with one of the roles have approved it. */
+  readonly approvals?: {
+    /** CEL over endpoint {name, model, tier} and version {number, metrics}. */
+    readonly when: string;
+    readonly roles: readonly string[];
+    readonly quorum: number;
+    /** Who asked may not approve. */
+    readonly notRequester: boolean;
+  };
+  /** Who may do what; nothing that is not said is allowed. Patterns are `<kinds>/<name>` with `*`, e.g. predictions/*, endpoints/late-*. */
+  readonly access: readonly {
+    readonly role: string;
+    readonly may: readonly AccessAction[];
+    readonly on: readonly string[];
+  }[];
 }
 
 export interface Specs {
@@ -160,6 +285,8 @@ export interface Specs {
   Model: ModelSpec;
   Pipeline: PipelineSpec;
   Endpoint: EndpointSpec;
+  Monitor: MonitorSpec;
+  Policy: PolicySpec;
 }
 
 /** The features of a service in vector order: `<as>__<feature>` with '-' as '_', or the request feature's own name. */

@@ -1,17 +1,24 @@
 import type {
+  AccessAction,
   AggregationName,
+  BreachAction,
   ColumnSpec,
   EndpointSpec,
   Expectation,
   FeatureServiceSpec,
   FeatureViewSpec,
+  GuardrailsSpec,
   Kind,
   ModelSpec,
+  MonitorSpec,
   PipelineSpec,
+  PolicySpec,
+  RolloutStepSpec,
   SearchSpec,
   SourceSpec,
   Specs,
   StreamSpec,
+  TriggersSpec,
 } from './definition-kinds.js';
 import { aggregationNames } from './definition-kinds.js';
 import { parseDuration } from './duration.js';
@@ -89,7 +96,7 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
   },
   Pipeline: (raw, about): PipelineSpec => {
     const data = raw['data'] as { window: string; split?: { train: string } };
-    const train = raw['train'] as { algorithm: string; params?: Raw; search?: Raw };
+    const train = raw['train'] as { algorithm: string; params?: Raw; search?: Raw; features?: string[] };
     return {
       ...about,
       model: raw['model'] as string,
@@ -99,8 +106,10 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
         algorithm: train.algorithm,
         params: train.params ?? {},
         ...(train.search === undefined ? {} : { search: searchOf(train.search) }),
+        ...(train.features === undefined ? {} : { features: train.features }),
       },
       gates: (raw['gates'] ?? []) as string[],
+      ...(raw['triggers'] === undefined ? {} : { triggers: triggersOf(raw['triggers'] as Raw) }),
     };
   },
   Endpoint: (raw, about): EndpointSpec => {
@@ -111,9 +120,106 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
       ...(raw['stickyKey'] === undefined ? {} : { stickyKey: raw['stickyKey'] as string }),
       log: { features: (raw['log'] as { features?: boolean } | undefined)?.features ?? true },
       ...(fallback === undefined ? {} : { fallback: { prediction: fallback.prediction } }),
+      rollout: ((raw['rollout'] ?? []) as Raw[]).map(stepOf),
+      guardrails: guardrailsOf((raw['guardrails'] ?? {}) as Raw),
+      ...(raw['tier'] === undefined ? {} : { tier: raw['tier'] as string }),
+    };
+  },
+  Monitor: (raw, about): MonitorSpec => {
+    const [drift, performance] = [raw['drift'] as Raw | undefined, raw['performance'] as Raw | undefined];
+    const labels = raw['labels'] as { maxMissing: number | string } | undefined;
+    const freshness = raw['freshness'] as { maxLag: string } | undefined;
+    const alert = raw['alert'] as { webhook?: string } | undefined;
+    const onBreach = (raw['onBreach'] ?? {}) as Record<string, BreachAction[] | undefined>;
+    return {
+      ...about,
+      endpoint: raw['endpoint'] as string,
+      ...(drift === undefined ? {} : { drift: driftOf(drift) }),
+      ...(performance === undefined ? {} : { performance: performanceOf(performance) }),
+      ...(labels === undefined ? {} : { labels: { maxMissing: shareOf(labels.maxMissing) } }),
+      ...(freshness === undefined ? {} : { freshness: { maxLagMs: duration(freshness.maxLag) } }),
+      ...(alert?.webhook === undefined ? {} : { webhook: alert.webhook }),
+      onBreach: {
+        performance: onBreach['performance'] ?? ['alert'],
+        drift: onBreach['drift'] ?? ['alert'],
+        labels: onBreach['labels'] ?? ['alert'],
+        freshness: onBreach['freshness'] ?? ['alert'],
+      },
+    };
+  },
+  Policy: (raw, about): PolicySpec => {
+    const approvals = raw['approvals'] as
+      { when?: string; roles: string[]; quorum?: number; notRequester?: boolean } | undefined;
+    const access = (raw['access'] ?? []) as { role: string; may: AccessAction[]; on: string[] }[];
+    return {
+      ...about,
+      ...(approvals === undefined
+        ? {}
+        : {
+            approvals: {
+              when: approvals.when ?? 'true',
+              roles: approvals.roles,
+              quorum: approvals.quorum ?? 1,
+              notRequester: approvals.notRequester ?? true,
+            },
+          }),
+      access: access.map(({ role, may, on }) => ({ role, may, on })),
     };
   },
 };
+
+/** Rules of thumb of the field where a definition is silent. */
+const [defaultMinRows, defaultAlpha] = [500, 0.05];
+
+function triggersOf(raw: Raw): TriggersSpec {
+  return {
+    ...(raw['schedule'] === undefined ? {} : { schedule: raw['schedule'] as string }),
+    performance: (raw['performance'] ?? false) as boolean,
+    drift: (raw['drift'] ?? false) as boolean,
+    ...(raw['newData'] === undefined ? {} : { newData: raw['newData'] as number }),
+    cooldownMs: duration(raw['cooldown'] ?? '6h'),
+    maxRunsPerDay: (raw['maxRunsPerDay'] ?? 4) as number,
+  };
+}
+
+function stepOf(raw: Raw): RolloutStepSpec {
+  const [kind, step] = entries(raw)[0]! as ['shadow' | 'canary', { percent?: number; predictions: number }];
+  return { kind, percent: step.percent ?? 0, predictions: step.predictions };
+}
+
+function guardrailsOf(raw: Raw): GuardrailsSpec {
+  const errors = raw['errors'] as { margin: number | string } | undefined;
+  return {
+    alpha: (raw['alpha'] ?? defaultAlpha) as number,
+    ...(errors === undefined ? {} : { errors: { margin: shareOf(errors.margin) } }),
+    ...(raw['latencyP99'] === undefined ? {} : { latencyP99: raw['latencyP99'] as { ratio: number } }),
+    ...(raw['logloss'] === undefined ? {} : { logloss: raw['logloss'] as { margin: number } }),
+  };
+}
+
+function driftOf(raw: Raw): NonNullable<MonitorSpec['drift']> {
+  return {
+    statistic: (raw['statistic'] ?? 'psi') as NonNullable<MonitorSpec['drift']>['statistic'],
+    windowMs: duration(raw['window'] ?? '24h'),
+    threshold: (raw['threshold'] ?? 'auto') as number | 'auto',
+    minRows: (raw['minRows'] ?? defaultMinRows) as number,
+  };
+}
+
+function performanceOf(raw: Raw): NonNullable<MonitorSpec['performance']> {
+  return {
+    metric: raw['metric'] as NonNullable<MonitorSpec['performance']>['metric'],
+    windowMs: duration(raw['window'] ?? '3d'),
+    ...(raw['maxIncrease'] === undefined ? {} : { maxIncrease: shareOf(raw['maxIncrease'] as number | string) }),
+    ...(raw['limit'] === undefined ? {} : { limit: raw['limit'] as number }),
+    minRows: (raw['minRows'] ?? defaultMinRows) as number,
+  };
+}
+
+/** `0.5%` or 0.005. */
+function shareOf(value: number | string): number {
+  return typeof value === 'number' ? value : Number.parseFloat(value) / 100;
+}
 
 function entries(map: unknown): [string, unknown][] {
   return Object.entries((map ?? {}) as Raw);

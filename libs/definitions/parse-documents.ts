@@ -121,8 +121,6 @@ function readDocument(path: string, document: Document.Parsed, lines: LineCounte
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
     return { problems: [problem([], 'invalid-value', 'a definition is a map with `kind` and `name`')] };
   const { kind, name } = raw as { kind?: unknown; name?: unknown };
-  if (kind === 'Monitor' || kind === 'Policy')
-    return { problems: [problem(['kind'], 'not-built', `kind ${kind} is not built in this version`)] };
   if (!kinds.includes(kind as Kind)) return { problems: [unknownKind(kind, problem)] };
   const validate = validatorOf(kind as Kind);
   const problems = validate(raw) ? [] : schemaProblems(validate.errors ?? [], raw, problem);

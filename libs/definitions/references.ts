@@ -27,6 +27,8 @@ export function referencesOf<K extends Kind>(kind: K, spec: Specs[K]): Reference
     case 'Pipeline':
     case 'Endpoint':
       return [{ kind: 'Model', name: (spec as Specs['Pipeline'] | Specs['Endpoint']).model }];
+    case 'Monitor':
+      return [{ kind: 'Endpoint', name: (spec as Specs['Monitor']).endpoint }];
     default:
       return [];
   }

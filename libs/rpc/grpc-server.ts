@@ -18,6 +18,7 @@ import { assertLoopback, type Caller, type TokenAuthenticator } from '#libs/auth
 import { HealthCheckResponse_ServingStatus, HealthService } from '#libs/contracts/generated/grpc/health/v1/health.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
 import { toServiceError } from './status.js';
 
 export const maxMessageBytes = 8 * 1024 * 1024;
@@ -45,6 +46,13 @@ export const handle = {
     ({ kind: 'clientStream', run }) as unknown as Handler,
   duplex: <Q, A>(run: (stream: ServerDuplexStream<Q, A>, context: CallContext) => void) =>
     ({ kind: 'duplex', run }) as unknown as Handler,
+  /** Of a call that is in the contract and not built. */
+  notBuilt: {
+    kind: 'unary',
+    run: async () => {
+      throw new MillraceError('unimplemented', 'this call is not built in this version');
+    },
+  } as Handler,
 };
 
 /**

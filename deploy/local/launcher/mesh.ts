@@ -123,6 +123,7 @@ function meshEnvironment(
     MILLRACE_TOKENS: `local-user=${secrets.user},mesh=${secrets.mesh}`,
     ARTIFACTS_DIR: join(options.dataDir, 'artifacts'),
     SOURCES_DIR: join(options.dataDir, 'sources'),
+    SERVICE_HTTP_ADDRESSES: serviceNames.map((name) => `${name}=${addresses[name].http}`).join(','),
     PYTHON: python,
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     NODE_OPTIONS: '--enable-source-maps',

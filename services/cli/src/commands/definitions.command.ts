@@ -5,6 +5,7 @@ import {
   type Definition,
   RegistryClient,
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { kinds } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { withPeer } from '../connection.js';
 import { type OutputOptions, print, printJson, printTable } from '../output.js';
@@ -40,7 +41,7 @@ export function addDefinitionCommands(program: Command): void {
   program
     .command('get')
     .description('list definitions, e.g. `millrace get`, `millrace get streams`, `millrace get model late-arrival`')
-    .argument('[kind]', 'stream, source, featureview, featureservice, model, pipeline, endpoint (plural too)')
+    .argument('[kind]', `${kinds.join(', ').toLowerCase()} (plural too)`)
     .argument('[name]')
     .option('--json', 'print one JSON array')
     .action(getDefinitions);
@@ -156,8 +157,6 @@ function plain(definition: Definition): Record<string, unknown> {
     spec: JSON.parse(definition.specJson.toString()) as unknown,
   };
 }
-
-const kinds = ['Stream', 'Source', 'FeatureView', 'FeatureService', 'Model', 'Pipeline', 'Endpoint'];
 
 /** As kubectl does: any case, singular or plural. */
 export function kindName(text: string): string {

@@ -130,6 +130,9 @@ function unlogged(
       featuresGiven: asked.given !== undefined,
       fallback: scored.fallback,
       caller,
+      arm: 'live',
+      rolloutId: '',
+      rolloutStep: 0,
     };
     return { prediction, snapshot, startedMs };
   });

@@ -68,6 +68,9 @@ export class WalPredictionLog extends PredictionLog {
       sequence,
       predictions,
       snapshots: [...snapshots.keys()].map((positions) => ({ positions: [...positions] })),
+      shadows: [],
+      failures: [],
+      unmirrored: [],
     };
     return { block, ids: predictions.map(({ predictionId }) => predictionId) };
   }

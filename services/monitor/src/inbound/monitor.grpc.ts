@@ -18,6 +18,9 @@ export class MonitorGrpc {
   serve(server: GrpcServer): void {
     server.addService(MonitorService, {
       getPerformance: handle.unary((request: GetPerformanceRequest) => this.performance(request)),
+      getJudgements: handle.notBuilt,
+      getDrift: handle.notBuilt,
+      listAlerts: handle.notBuilt,
     });
     server.addReflection('millrace/monitor/v1/monitor.proto', `${projectRoot()}/proto`);
   }

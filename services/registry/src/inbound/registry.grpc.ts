@@ -31,6 +31,10 @@ export function serveRegistry(
     setAlias: handle.unary(models.setAlias.bind(models)),
     setLive: handle.unary(models.setLive.bind(models)),
     getRoute: handle.unary(models.getRoute.bind(models)),
+    startRollout: handle.notBuilt,
+    getRollout: handle.notBuilt,
+    listRollouts: handle.notBuilt,
+    moveRollout: handle.notBuilt,
     putArtifact: handle.clientStream(async (chunks: AsyncIterable<ArtifactChunk>) => {
       const artifact = await artifacts.put(bytesOf(chunks), maxArtifactBytes);
       metrics.artifactBytes.inc(artifact.sizeBytes);

@@ -1,4 +1,4 @@
-import { evaluateGate, gateReads, type GateValues } from '#libs/expressions/gate.js';
+import { type ConditionValues, gateReads, gates as conditions } from '#libs/expressions/conditions.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Metrics } from './run.js';
 
@@ -18,7 +18,7 @@ export function checkGates(gates: readonly string[], metrics: Metrics): GateResu
     try {
       return {
         gate,
-        holds: evaluateGate(gate, { validate: {}, parity: {}, live: {}, ...values }),
+        holds: conditions.evaluate(gate, values),
         because: valuesIn(gate, metrics),
       };
     } catch (error) {
@@ -28,7 +28,7 @@ export function checkGates(gates: readonly string[], metrics: Metrics): GateResu
 }
 
 /** `{'a.b': 1}` as `{a: {b: 1}}`. */
-function nested(metrics: Metrics): GateValues {
+function nested(metrics: Metrics): ConditionValues {
   const root: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(metrics)) {
     const path = name.split('.');
@@ -36,7 +36,7 @@ function nested(metrics: Metrics): GateValues {
     const group = path.reduce((node, part) => (node[part] ??= {}) as Record<string, unknown>, root);
     group[leaf] = value;
   }
-  return root as unknown as GateValues;
+  return root as unknown as ConditionValues;
 }
 
 function valuesIn(gate: string, metrics: Metrics): string {

@@ -52,6 +52,172 @@ export interface GetPerformanceResponse_MetricsEntry {
   value: Estimate | undefined;
 }
 
+/** One guardrail of a rollout as it stands: harm is what the candidate does worse than the live version, in the guardrail's unit, positive = worse. */
+export interface Evidence {
+  /** errors | latencyP99 | logloss */
+  guardrail: string;
+  /** pass | fail | not-yet | no-data */
+  outcome: string;
+  /** point estimate; NaN = none yet */
+  harm: number;
+  /** anytime-valid bounds at alpha; fail when low > 0, pass when high < margin */
+  low: number;
+  high: number;
+  margin: number;
+  /** this guardrail's share */
+  alpha: number;
+  candidateRows: number;
+  baselineRows: number;
+  /** e.g. paired-asymptotic, beta-binomial */
+  method: string;
+  /** for a person: the number beside its threshold */
+  reason: string;
+}
+
+/** Value of rollouts.judged.v1, key = rollout_id. */
+export interface Judgement {
+  rolloutId: string;
+  /** of the rollout that was judged */
+  generation: number;
+  endpoint: string;
+  candidateVersion: string;
+  baselineVersion: string;
+  step: number;
+  /** pass | fail | not-yet | no-data */
+  outcome: string;
+  evidence: Evidence[];
+  /** by the candidate in this step */
+  stepPredictions: number;
+  neededPredictions: number;
+  reason: string;
+  judgedMs: number;
+}
+
+export interface GetJudgementsRequest {
+  rolloutId: string;
+  /** 0 = 1, at most 1,000 */
+  limit: number;
+}
+
+export interface GetJudgementsResponse {
+  /** newest first */
+  judgements: Judgement[];
+}
+
+/** Artifact ModelVersion.reference_sha256: what the training set looked like. */
+export interface Reference {
+  /** in model order */
+  features: FeatureHistogram[];
+  /** of the validation rows */
+  score:
+    | FeatureHistogram
+    | undefined;
+  /** Calibration on the validation rows: score bins of equal count. */
+  calibration: CalibrationBin[];
+  /** validate.*, as in ModelVersion.metrics */
+  metrics: { [key: string]: number };
+}
+
+export interface Reference_MetricsEntry {
+  key: string;
+  value: number;
+}
+
+/** counts[0] = below edges[0]; counts[i] = edges[i-1] <= x < edges[i]; counts[edges.length] = edges[last] <= x; nulls apart. */
+export interface FeatureHistogram {
+  name: string;
+  /** ascending, distinct; at most 255: quantiles of the reference */
+  edges: number[];
+  /** edges.length + 1 */
+  counts: number[];
+  nulls: number;
+}
+
+export interface CalibrationBin {
+  meanScore: number;
+  meanLabel: number;
+  rows: number;
+}
+
+export interface GetDriftRequest {
+  endpoint: string;
+  /** empty = the live one */
+  modelVersion: string;
+  /** as_of, inclusive; 0 = the monitor's window before to_ms */
+  fromMs: number;
+  /** exclusive; 0 = to the newest prediction */
+  toMs: number;
+}
+
+export interface FeatureDrift {
+  /** "score" = the prediction */
+  feature: string;
+  psi: number;
+  ks: number;
+  /** Jensen-Shannon distance, natural logarithm */
+  js: number;
+  /** over the reference's standard deviation */
+  wasserstein: number;
+  rows: number;
+  nullShare: number;
+  referenceNullShare: number;
+  /** of the monitor's statistic */
+  threshold: number;
+  drifted: boolean;
+}
+
+export interface GetDriftResponse {
+  /** most drifted first */
+  features: FeatureDrift[];
+  rows: number;
+  fromMs: number;
+  toMs: number;
+  modelVersion: string;
+  statistic: string;
+}
+
+/** Value of alerts.raised.v1, key = fingerprint. One a change: firing, or resolved. */
+export interface Alert {
+  /** of monitor, endpoint and what is breached: the same breach has the same */
+  fingerprint: string;
+  /** Monitor definition */
+  monitor: string;
+  endpoint: string;
+  model: string;
+  modelVersion: string;
+  /** performance | drift | missing-labels | freshness | schema */
+  breach: string;
+  /** firing | resolved */
+  state: string;
+  /** one sentence a person can act on, with the number and its threshold */
+  summary: string;
+  /** most drifted first, where that is what it is about */
+  features: string[];
+  value: number;
+  threshold: number;
+  /** wall clock */
+  startsMs: number;
+  /** 0 = firing */
+  endsMs: number;
+  /** end of the window that shows it, event time */
+  eventTimeMs: number;
+  /** of the Monitor's onBreach: alert, retrain */
+  actions: string[];
+}
+
+export interface ListAlertsRequest {
+  /** empty = all */
+  endpoint: string;
+  firingOnly: boolean;
+  /** 0 = 50, at most 1,000 */
+  limit: number;
+}
+
+export interface ListAlertsResponse {
+  /** newest first */
+  alerts: Alert[];
+}
+
 function createBaseGetPerformanceRequest(): GetPerformanceRequest {
   return { endpoint: "", fromMs: 0, toMs: 0, modelVersion: "" };
 }
@@ -381,6 +547,1637 @@ export const GetPerformanceResponse_MetricsEntry: MessageFns<GetPerformanceRespo
   },
 };
 
+function createBaseEvidence(): Evidence {
+  return {
+    guardrail: "",
+    outcome: "",
+    harm: 0,
+    low: 0,
+    high: 0,
+    margin: 0,
+    alpha: 0,
+    candidateRows: 0,
+    baselineRows: 0,
+    method: "",
+    reason: "",
+  };
+}
+
+export const Evidence: MessageFns<Evidence> = {
+  encode(message: Evidence, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.guardrail !== "") {
+      writer.uint32(10).string(message.guardrail);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(18).string(message.outcome);
+    }
+    if (message.harm !== 0) {
+      writer.uint32(25).double(message.harm);
+    }
+    if (message.low !== 0) {
+      writer.uint32(33).double(message.low);
+    }
+    if (message.high !== 0) {
+      writer.uint32(41).double(message.high);
+    }
+    if (message.margin !== 0) {
+      writer.uint32(49).double(message.margin);
+    }
+    if (message.alpha !== 0) {
+      writer.uint32(57).double(message.alpha);
+    }
+    if (message.candidateRows !== 0) {
+      writer.uint32(64).uint64(message.candidateRows);
+    }
+    if (message.baselineRows !== 0) {
+      writer.uint32(72).uint64(message.baselineRows);
+    }
+    if (message.method !== "") {
+      writer.uint32(82).string(message.method);
+    }
+    if (message.reason !== "") {
+      writer.uint32(90).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Evidence {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEvidence();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.guardrail = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.harm = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.low = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.high = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.margin = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.alpha = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.candidateRows = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.baselineRows = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Evidence>): Evidence {
+    return Evidence.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Evidence>): Evidence {
+    const message = createBaseEvidence();
+    message.guardrail = object.guardrail ?? "";
+    message.outcome = object.outcome ?? "";
+    message.harm = object.harm ?? 0;
+    message.low = object.low ?? 0;
+    message.high = object.high ?? 0;
+    message.margin = object.margin ?? 0;
+    message.alpha = object.alpha ?? 0;
+    message.candidateRows = object.candidateRows ?? 0;
+    message.baselineRows = object.baselineRows ?? 0;
+    message.method = object.method ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseJudgement(): Judgement {
+  return {
+    rolloutId: "",
+    generation: 0,
+    endpoint: "",
+    candidateVersion: "",
+    baselineVersion: "",
+    step: 0,
+    outcome: "",
+    evidence: [],
+    stepPredictions: 0,
+    neededPredictions: 0,
+    reason: "",
+    judgedMs: 0,
+  };
+}
+
+export const Judgement: MessageFns<Judgement> = {
+  encode(message: Judgement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rolloutId !== "") {
+      writer.uint32(10).string(message.rolloutId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(16).uint64(message.generation);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(26).string(message.endpoint);
+    }
+    if (message.candidateVersion !== "") {
+      writer.uint32(34).string(message.candidateVersion);
+    }
+    if (message.baselineVersion !== "") {
+      writer.uint32(42).string(message.baselineVersion);
+    }
+    if (message.step !== 0) {
+      writer.uint32(48).uint32(message.step);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(58).string(message.outcome);
+    }
+    for (const v of message.evidence) {
+      Evidence.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.stepPredictions !== 0) {
+      writer.uint32(72).uint64(message.stepPredictions);
+    }
+    if (message.neededPredictions !== 0) {
+      writer.uint32(80).uint64(message.neededPredictions);
+    }
+    if (message.reason !== "") {
+      writer.uint32(90).string(message.reason);
+    }
+    if (message.judgedMs !== 0) {
+      writer.uint32(96).int64(message.judgedMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Judgement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJudgement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.candidateVersion = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.baselineVersion = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.evidence.push(Evidence.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.stepPredictions = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.neededPredictions = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.judgedMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Judgement>): Judgement {
+    return Judgement.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Judgement>): Judgement {
+    const message = createBaseJudgement();
+    message.rolloutId = object.rolloutId ?? "";
+    message.generation = object.generation ?? 0;
+    message.endpoint = object.endpoint ?? "";
+    message.candidateVersion = object.candidateVersion ?? "";
+    message.baselineVersion = object.baselineVersion ?? "";
+    message.step = object.step ?? 0;
+    message.outcome = object.outcome ?? "";
+    message.evidence = object.evidence?.map((e) => Evidence.fromPartial(e)) || [];
+    message.stepPredictions = object.stepPredictions ?? 0;
+    message.neededPredictions = object.neededPredictions ?? 0;
+    message.reason = object.reason ?? "";
+    message.judgedMs = object.judgedMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetJudgementsRequest(): GetJudgementsRequest {
+  return { rolloutId: "", limit: 0 };
+}
+
+export const GetJudgementsRequest: MessageFns<GetJudgementsRequest> = {
+  encode(message: GetJudgementsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rolloutId !== "") {
+      writer.uint32(10).string(message.rolloutId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetJudgementsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetJudgementsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetJudgementsRequest>): GetJudgementsRequest {
+    return GetJudgementsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetJudgementsRequest>): GetJudgementsRequest {
+    const message = createBaseGetJudgementsRequest();
+    message.rolloutId = object.rolloutId ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetJudgementsResponse(): GetJudgementsResponse {
+  return { judgements: [] };
+}
+
+export const GetJudgementsResponse: MessageFns<GetJudgementsResponse> = {
+  encode(message: GetJudgementsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.judgements) {
+      Judgement.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetJudgementsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetJudgementsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.judgements.push(Judgement.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetJudgementsResponse>): GetJudgementsResponse {
+    return GetJudgementsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetJudgementsResponse>): GetJudgementsResponse {
+    const message = createBaseGetJudgementsResponse();
+    message.judgements = object.judgements?.map((e) => Judgement.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReference(): Reference {
+  return { features: [], score: undefined, calibration: [], metrics: {} };
+}
+
+export const Reference: MessageFns<Reference> = {
+  encode(message: Reference, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.features) {
+      FeatureHistogram.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.score !== undefined) {
+      FeatureHistogram.encode(message.score, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.calibration) {
+      CalibrationBin.encode(v!, writer.uint32(26).fork()).join();
+    }
+    globalThis.Object.entries(message.metrics).forEach(([key, value]: [string, number]) => {
+      Reference_MetricsEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reference {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReference();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.features.push(FeatureHistogram.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.score = FeatureHistogram.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.calibration.push(CalibrationBin.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = Reference_MetricsEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.metrics[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Reference>): Reference {
+    return Reference.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Reference>): Reference {
+    const message = createBaseReference();
+    message.features = object.features?.map((e) => FeatureHistogram.fromPartial(e)) || [];
+    message.score = (object.score !== undefined && object.score !== null)
+      ? FeatureHistogram.fromPartial(object.score)
+      : undefined;
+    message.calibration = object.calibration?.map((e) => CalibrationBin.fromPartial(e)) || [];
+    message.metrics = (globalThis.Object.entries(object.metrics ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseReference_MetricsEntry(): Reference_MetricsEntry {
+  return { key: "", value: 0 };
+}
+
+export const Reference_MetricsEntry: MessageFns<Reference_MetricsEntry> = {
+  encode(message: Reference_MetricsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(17).double(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reference_MetricsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReference_MetricsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Reference_MetricsEntry>): Reference_MetricsEntry {
+    return Reference_MetricsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Reference_MetricsEntry>): Reference_MetricsEntry {
+    const message = createBaseReference_MetricsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseFeatureHistogram(): FeatureHistogram {
+  return { name: "", edges: [], counts: [], nulls: 0 };
+}
+
+export const FeatureHistogram: MessageFns<FeatureHistogram> = {
+  encode(message: FeatureHistogram, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.edges.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.edges) {
+        writer.double(v);
+      }
+      writer.join();
+    }
+    if (message.counts.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.counts) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.nulls !== 0) {
+      writer.uint32(32).uint64(message.nulls);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FeatureHistogram {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFeatureHistogram();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag === 17) {
+              message.edges.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.edges.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.counts.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.counts.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.nulls = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FeatureHistogram>): FeatureHistogram {
+    return FeatureHistogram.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FeatureHistogram>): FeatureHistogram {
+    const message = createBaseFeatureHistogram();
+    message.name = object.name ?? "";
+    message.edges = object.edges?.map((e) => e) || [];
+    message.counts = object.counts?.map((e) => e) || [];
+    message.nulls = object.nulls ?? 0;
+    return message;
+  },
+};
+
+function createBaseCalibrationBin(): CalibrationBin {
+  return { meanScore: 0, meanLabel: 0, rows: 0 };
+}
+
+export const CalibrationBin: MessageFns<CalibrationBin> = {
+  encode(message: CalibrationBin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.meanScore !== 0) {
+      writer.uint32(9).double(message.meanScore);
+    }
+    if (message.meanLabel !== 0) {
+      writer.uint32(17).double(message.meanLabel);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(24).uint64(message.rows);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CalibrationBin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCalibrationBin();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.meanScore = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.meanLabel = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CalibrationBin>): CalibrationBin {
+    return CalibrationBin.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CalibrationBin>): CalibrationBin {
+    const message = createBaseCalibrationBin();
+    message.meanScore = object.meanScore ?? 0;
+    message.meanLabel = object.meanLabel ?? 0;
+    message.rows = object.rows ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetDriftRequest(): GetDriftRequest {
+  return { endpoint: "", modelVersion: "", fromMs: 0, toMs: 0 };
+}
+
+export const GetDriftRequest: MessageFns<GetDriftRequest> = {
+  encode(message: GetDriftRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.modelVersion !== "") {
+      writer.uint32(18).string(message.modelVersion);
+    }
+    if (message.fromMs !== 0) {
+      writer.uint32(24).int64(message.fromMs);
+    }
+    if (message.toMs !== 0) {
+      writer.uint32(32).int64(message.toMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetDriftRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetDriftRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.modelVersion = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.toMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetDriftRequest>): GetDriftRequest {
+    return GetDriftRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetDriftRequest>): GetDriftRequest {
+    const message = createBaseGetDriftRequest();
+    message.endpoint = object.endpoint ?? "";
+    message.modelVersion = object.modelVersion ?? "";
+    message.fromMs = object.fromMs ?? 0;
+    message.toMs = object.toMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseFeatureDrift(): FeatureDrift {
+  return {
+    feature: "",
+    psi: 0,
+    ks: 0,
+    js: 0,
+    wasserstein: 0,
+    rows: 0,
+    nullShare: 0,
+    referenceNullShare: 0,
+    threshold: 0,
+    drifted: false,
+  };
+}
+
+export const FeatureDrift: MessageFns<FeatureDrift> = {
+  encode(message: FeatureDrift, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.feature !== "") {
+      writer.uint32(10).string(message.feature);
+    }
+    if (message.psi !== 0) {
+      writer.uint32(17).double(message.psi);
+    }
+    if (message.ks !== 0) {
+      writer.uint32(25).double(message.ks);
+    }
+    if (message.js !== 0) {
+      writer.uint32(33).double(message.js);
+    }
+    if (message.wasserstein !== 0) {
+      writer.uint32(41).double(message.wasserstein);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(48).uint64(message.rows);
+    }
+    if (message.nullShare !== 0) {
+      writer.uint32(57).double(message.nullShare);
+    }
+    if (message.referenceNullShare !== 0) {
+      writer.uint32(65).double(message.referenceNullShare);
+    }
+    if (message.threshold !== 0) {
+      writer.uint32(73).double(message.threshold);
+    }
+    if (message.drifted !== false) {
+      writer.uint32(80).bool(message.drifted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FeatureDrift {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFeatureDrift();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.feature = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.psi = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.ks = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.js = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.wasserstein = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.nullShare = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.referenceNullShare = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.threshold = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.drifted = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FeatureDrift>): FeatureDrift {
+    return FeatureDrift.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FeatureDrift>): FeatureDrift {
+    const message = createBaseFeatureDrift();
+    message.feature = object.feature ?? "";
+    message.psi = object.psi ?? 0;
+    message.ks = object.ks ?? 0;
+    message.js = object.js ?? 0;
+    message.wasserstein = object.wasserstein ?? 0;
+    message.rows = object.rows ?? 0;
+    message.nullShare = object.nullShare ?? 0;
+    message.referenceNullShare = object.referenceNullShare ?? 0;
+    message.threshold = object.threshold ?? 0;
+    message.drifted = object.drifted ?? false;
+    return message;
+  },
+};
+
+function createBaseGetDriftResponse(): GetDriftResponse {
+  return { features: [], rows: 0, fromMs: 0, toMs: 0, modelVersion: "", statistic: "" };
+}
+
+export const GetDriftResponse: MessageFns<GetDriftResponse> = {
+  encode(message: GetDriftResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.features) {
+      FeatureDrift.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.rows !== 0) {
+      writer.uint32(16).uint64(message.rows);
+    }
+    if (message.fromMs !== 0) {
+      writer.uint32(24).int64(message.fromMs);
+    }
+    if (message.toMs !== 0) {
+      writer.uint32(32).int64(message.toMs);
+    }
+    if (message.modelVersion !== "") {
+      writer.uint32(42).string(message.modelVersion);
+    }
+    if (message.statistic !== "") {
+      writer.uint32(50).string(message.statistic);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetDriftResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetDriftResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.features.push(FeatureDrift.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.toMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.modelVersion = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.statistic = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetDriftResponse>): GetDriftResponse {
+    return GetDriftResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetDriftResponse>): GetDriftResponse {
+    const message = createBaseGetDriftResponse();
+    message.features = object.features?.map((e) => FeatureDrift.fromPartial(e)) || [];
+    message.rows = object.rows ?? 0;
+    message.fromMs = object.fromMs ?? 0;
+    message.toMs = object.toMs ?? 0;
+    message.modelVersion = object.modelVersion ?? "";
+    message.statistic = object.statistic ?? "";
+    return message;
+  },
+};
+
+function createBaseAlert(): Alert {
+  return {
+    fingerprint: "",
+    monitor: "",
+    endpoint: "",
+    model: "",
+    modelVersion: "",
+    breach: "",
+    state: "",
+    summary: "",
+    features: [],
+    value: 0,
+    threshold: 0,
+    startsMs: 0,
+    endsMs: 0,
+    eventTimeMs: 0,
+    actions: [],
+  };
+}
+
+export const Alert: MessageFns<Alert> = {
+  encode(message: Alert, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fingerprint !== "") {
+      writer.uint32(10).string(message.fingerprint);
+    }
+    if (message.monitor !== "") {
+      writer.uint32(18).string(message.monitor);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(26).string(message.endpoint);
+    }
+    if (message.model !== "") {
+      writer.uint32(34).string(message.model);
+    }
+    if (message.modelVersion !== "") {
+      writer.uint32(42).string(message.modelVersion);
+    }
+    if (message.breach !== "") {
+      writer.uint32(50).string(message.breach);
+    }
+    if (message.state !== "") {
+      writer.uint32(58).string(message.state);
+    }
+    if (message.summary !== "") {
+      writer.uint32(66).string(message.summary);
+    }
+    for (const v of message.features) {
+      writer.uint32(74).string(v!);
+    }
+    if (message.value !== 0) {
+      writer.uint32(81).double(message.value);
+    }
+    if (message.threshold !== 0) {
+      writer.uint32(89).double(message.threshold);
+    }
+    if (message.startsMs !== 0) {
+      writer.uint32(96).int64(message.startsMs);
+    }
+    if (message.endsMs !== 0) {
+      writer.uint32(104).int64(message.endsMs);
+    }
+    if (message.eventTimeMs !== 0) {
+      writer.uint32(112).int64(message.eventTimeMs);
+    }
+    for (const v of message.actions) {
+      writer.uint32(122).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Alert {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAlert();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.monitor = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.modelVersion = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.breach = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.summary = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.features.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.threshold = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.startsMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.endsMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.eventTimeMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.actions.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Alert>): Alert {
+    return Alert.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Alert>): Alert {
+    const message = createBaseAlert();
+    message.fingerprint = object.fingerprint ?? "";
+    message.monitor = object.monitor ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.model = object.model ?? "";
+    message.modelVersion = object.modelVersion ?? "";
+    message.breach = object.breach ?? "";
+    message.state = object.state ?? "";
+    message.summary = object.summary ?? "";
+    message.features = object.features?.map((e) => e) || [];
+    message.value = object.value ?? 0;
+    message.threshold = object.threshold ?? 0;
+    message.startsMs = object.startsMs ?? 0;
+    message.endsMs = object.endsMs ?? 0;
+    message.eventTimeMs = object.eventTimeMs ?? 0;
+    message.actions = object.actions?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListAlertsRequest(): ListAlertsRequest {
+  return { endpoint: "", firingOnly: false, limit: 0 };
+}
+
+export const ListAlertsRequest: MessageFns<ListAlertsRequest> = {
+  encode(message: ListAlertsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.firingOnly !== false) {
+      writer.uint32(16).bool(message.firingOnly);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAlertsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAlertsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.firingOnly = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAlertsRequest>): ListAlertsRequest {
+    return ListAlertsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAlertsRequest>): ListAlertsRequest {
+    const message = createBaseListAlertsRequest();
+    message.endpoint = object.endpoint ?? "";
+    message.firingOnly = object.firingOnly ?? false;
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListAlertsResponse(): ListAlertsResponse {
+  return { alerts: [] };
+}
+
+export const ListAlertsResponse: MessageFns<ListAlertsResponse> = {
+  encode(message: ListAlertsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.alerts) {
+      Alert.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAlertsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAlertsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.alerts.push(Alert.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAlertsResponse>): ListAlertsResponse {
+    return ListAlertsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAlertsResponse>): ListAlertsResponse {
+    const message = createBaseListAlertsResponse();
+    message.alerts = object.alerts?.map((e) => Alert.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** Monitor says whether a model is still good. */
 export type MonitorService = typeof MonitorService;
 export const MonitorService = {
@@ -395,10 +2192,45 @@ export const MonitorService = {
       Buffer.from(GetPerformanceResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetPerformanceResponse => GetPerformanceResponse.decode(value),
   },
+  /** The newest judgement of a rollout, and those before it for a picture. */
+  getJudgements: {
+    path: "/millrace.monitor.v1.Monitor/GetJudgements" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetJudgementsRequest): Buffer => Buffer.from(GetJudgementsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetJudgementsRequest => GetJudgementsRequest.decode(value),
+    responseSerialize: (value: GetJudgementsResponse): Buffer =>
+      Buffer.from(GetJudgementsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetJudgementsResponse => GetJudgementsResponse.decode(value),
+  },
+  /** Drift of every feature and of the score against the training set's stored histograms. */
+  getDrift: {
+    path: "/millrace.monitor.v1.Monitor/GetDrift" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetDriftRequest): Buffer => Buffer.from(GetDriftRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetDriftRequest => GetDriftRequest.decode(value),
+    responseSerialize: (value: GetDriftResponse): Buffer => Buffer.from(GetDriftResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetDriftResponse => GetDriftResponse.decode(value),
+  },
+  listAlerts: {
+    path: "/millrace.monitor.v1.Monitor/ListAlerts" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAlertsRequest): Buffer => Buffer.from(ListAlertsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAlertsRequest => ListAlertsRequest.decode(value),
+    responseSerialize: (value: ListAlertsResponse): Buffer => Buffer.from(ListAlertsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAlertsResponse => ListAlertsResponse.decode(value),
+  },
 } as const;
 
 export interface MonitorServer extends UntypedServiceImplementation {
   getPerformance: handleUnaryCall<GetPerformanceRequest, GetPerformanceResponse>;
+  /** The newest judgement of a rollout, and those before it for a picture. */
+  getJudgements: handleUnaryCall<GetJudgementsRequest, GetJudgementsResponse>;
+  /** Drift of every feature and of the score against the training set's stored histograms. */
+  getDrift: handleUnaryCall<GetDriftRequest, GetDriftResponse>;
+  listAlerts: handleUnaryCall<ListAlertsRequest, ListAlertsResponse>;
 }
 
 export interface MonitorClient extends Client {
@@ -416,6 +2248,53 @@ export interface MonitorClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetPerformanceResponse) => void,
+  ): ClientUnaryCall;
+  /** The newest judgement of a rollout, and those before it for a picture. */
+  getJudgements(
+    request: GetJudgementsRequest,
+    callback: (error: ServiceError | null, response: GetJudgementsResponse) => void,
+  ): ClientUnaryCall;
+  getJudgements(
+    request: GetJudgementsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetJudgementsResponse) => void,
+  ): ClientUnaryCall;
+  getJudgements(
+    request: GetJudgementsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetJudgementsResponse) => void,
+  ): ClientUnaryCall;
+  /** Drift of every feature and of the score against the training set's stored histograms. */
+  getDrift(
+    request: GetDriftRequest,
+    callback: (error: ServiceError | null, response: GetDriftResponse) => void,
+  ): ClientUnaryCall;
+  getDrift(
+    request: GetDriftRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetDriftResponse) => void,
+  ): ClientUnaryCall;
+  getDrift(
+    request: GetDriftRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetDriftResponse) => void,
+  ): ClientUnaryCall;
+  listAlerts(
+    request: ListAlertsRequest,
+    callback: (error: ServiceError | null, response: ListAlertsResponse) => void,
+  ): ClientUnaryCall;
+  listAlerts(
+    request: ListAlertsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListAlertsResponse) => void,
+  ): ClientUnaryCall;
+  listAlerts(
+    request: ListAlertsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListAlertsResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -20,6 +20,58 @@ export interface PredictionBlock {
   sequence: number;
   predictions: Prediction[];
   snapshots: Snapshot[];
+  shadows: ShadowPrediction[];
+  failures: Failure[];
+  unmirrored: Unmirrored[];
+}
+
+/** What a candidate said of a request that the live version answered. */
+export interface ShadowPrediction {
+  /** prediction_id of the answer */
+  primaryId: string;
+  endpoint: string;
+  model: string;
+  modelVersion: string;
+  rolloutId: string;
+  rolloutStep: number;
+  asOfMs: number;
+  outputs: number[];
+  /** from handed to the worker to its answer */
+  runUs: number;
+  /** wall clock */
+  answeredAtMs: number;
+}
+
+/** A row that a version could not answer: of a candidate the live version then answered it, of a shadow nobody noticed. */
+export interface Failure {
+  endpoint: string;
+  model: string;
+  modelVersion: string;
+  /** live | canary | shadow */
+  arm: string;
+  rolloutId: string;
+  rolloutStep: number;
+  /** libs/errors code */
+  code: string;
+  /** at most 200 characters */
+  message: string;
+  asOfMs: number;
+  /** wall clock */
+  failedAtMs: number;
+  /** of a shadow */
+  primaryId: string;
+}
+
+/** Answered rows that a candidate was not shown. */
+export interface Unmirrored {
+  endpoint: string;
+  rolloutId: string;
+  rolloutStep: number;
+  /** queue-full */
+  reason: string;
+  rows: number;
+  /** wall clock */
+  atMs: number;
 }
 
 /** What the online store could see, shared by predictions of one block. */
@@ -59,10 +111,15 @@ export interface Prediction {
   /** from request decoded to logged */
   latencyUs: number;
   caller: string;
+  /** live | canary */
+  arm: string;
+  /** of the rollout under way; empty = none */
+  rolloutId: string;
+  rolloutStep: number;
 }
 
 function createBasePredictionBlock(): PredictionBlock {
-  return { walId: "", sequence: 0, predictions: [], snapshots: [] };
+  return { walId: "", sequence: 0, predictions: [], snapshots: [], shadows: [], failures: [], unmirrored: [] };
 }
 
 export const PredictionBlock: MessageFns<PredictionBlock> = {
@@ -78,6 +135,15 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
     }
     for (const v of message.snapshots) {
       Snapshot.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.shadows) {
+      ShadowPrediction.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.failures) {
+      Failure.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.unmirrored) {
+      Unmirrored.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -127,6 +193,30 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
             message.snapshots.push(Snapshot.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.shadows.push(ShadowPrediction.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.failures.push(Failure.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.unmirrored.push(Unmirrored.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -148,6 +238,499 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
     message.sequence = object.sequence ?? 0;
     message.predictions = object.predictions?.map((e) => Prediction.fromPartial(e)) || [];
     message.snapshots = object.snapshots?.map((e) => Snapshot.fromPartial(e)) || [];
+    message.shadows = object.shadows?.map((e) => ShadowPrediction.fromPartial(e)) || [];
+    message.failures = object.failures?.map((e) => Failure.fromPartial(e)) || [];
+    message.unmirrored = object.unmirrored?.map((e) => Unmirrored.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseShadowPrediction(): ShadowPrediction {
+  return {
+    primaryId: "",
+    endpoint: "",
+    model: "",
+    modelVersion: "",
+    rolloutId: "",
+    rolloutStep: 0,
+    asOfMs: 0,
+    outputs: [],
+    runUs: 0,
+    answeredAtMs: 0,
+  };
+}
+
+export const ShadowPrediction: MessageFns<ShadowPrediction> = {
+  encode(message: ShadowPrediction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.primaryId !== "") {
+      writer.uint32(10).string(message.primaryId);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(18).string(message.endpoint);
+    }
+    if (message.model !== "") {
+      writer.uint32(26).string(message.model);
+    }
+    if (message.modelVersion !== "") {
+      writer.uint32(34).string(message.modelVersion);
+    }
+    if (message.rolloutId !== "") {
+      writer.uint32(42).string(message.rolloutId);
+    }
+    if (message.rolloutStep !== 0) {
+      writer.uint32(48).uint32(message.rolloutStep);
+    }
+    if (message.asOfMs !== 0) {
+      writer.uint32(56).int64(message.asOfMs);
+    }
+    if (message.outputs.length !== 0) {
+      writer.uint32(66).fork();
+      for (const v of message.outputs) {
+        writer.float(v);
+      }
+      writer.join();
+    }
+    if (message.runUs !== 0) {
+      writer.uint32(72).uint32(message.runUs);
+    }
+    if (message.answeredAtMs !== 0) {
+      writer.uint32(80).int64(message.answeredAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShadowPrediction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShadowPrediction();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.primaryId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.modelVersion = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.rolloutStep = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.asOfMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag === 69) {
+              message.outputs.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 66) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.outputs.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.runUs = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.answeredAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ShadowPrediction>): ShadowPrediction {
+    return ShadowPrediction.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ShadowPrediction>): ShadowPrediction {
+    const message = createBaseShadowPrediction();
+    message.primaryId = object.primaryId ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.model = object.model ?? "";
+    message.modelVersion = object.modelVersion ?? "";
+    message.rolloutId = object.rolloutId ?? "";
+    message.rolloutStep = object.rolloutStep ?? 0;
+    message.asOfMs = object.asOfMs ?? 0;
+    message.outputs = object.outputs?.map((e) => e) || [];
+    message.runUs = object.runUs ?? 0;
+    message.answeredAtMs = object.answeredAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseFailure(): Failure {
+  return {
+    endpoint: "",
+    model: "",
+    modelVersion: "",
+    arm: "",
+    rolloutId: "",
+    rolloutStep: 0,
+    code: "",
+    message: "",
+    asOfMs: 0,
+    failedAtMs: 0,
+    primaryId: "",
+  };
+}
+
+export const Failure: MessageFns<Failure> = {
+  encode(message: Failure, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.model !== "") {
+      writer.uint32(18).string(message.model);
+    }
+    if (message.modelVersion !== "") {
+      writer.uint32(26).string(message.modelVersion);
+    }
+    if (message.arm !== "") {
+      writer.uint32(34).string(message.arm);
+    }
+    if (message.rolloutId !== "") {
+      writer.uint32(42).string(message.rolloutId);
+    }
+    if (message.rolloutStep !== 0) {
+      writer.uint32(48).uint32(message.rolloutStep);
+    }
+    if (message.code !== "") {
+      writer.uint32(58).string(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(66).string(message.message);
+    }
+    if (message.asOfMs !== 0) {
+      writer.uint32(72).int64(message.asOfMs);
+    }
+    if (message.failedAtMs !== 0) {
+      writer.uint32(80).int64(message.failedAtMs);
+    }
+    if (message.primaryId !== "") {
+      writer.uint32(90).string(message.primaryId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Failure {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFailure();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.modelVersion = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.arm = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.rolloutStep = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.asOfMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.failedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.primaryId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Failure>): Failure {
+    return Failure.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Failure>): Failure {
+    const message = createBaseFailure();
+    message.endpoint = object.endpoint ?? "";
+    message.model = object.model ?? "";
+    message.modelVersion = object.modelVersion ?? "";
+    message.arm = object.arm ?? "";
+    message.rolloutId = object.rolloutId ?? "";
+    message.rolloutStep = object.rolloutStep ?? 0;
+    message.code = object.code ?? "";
+    message.message = object.message ?? "";
+    message.asOfMs = object.asOfMs ?? 0;
+    message.failedAtMs = object.failedAtMs ?? 0;
+    message.primaryId = object.primaryId ?? "";
+    return message;
+  },
+};
+
+function createBaseUnmirrored(): Unmirrored {
+  return { endpoint: "", rolloutId: "", rolloutStep: 0, reason: "", rows: 0, atMs: 0 };
+}
+
+export const Unmirrored: MessageFns<Unmirrored> = {
+  encode(message: Unmirrored, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.rolloutId !== "") {
+      writer.uint32(18).string(message.rolloutId);
+    }
+    if (message.rolloutStep !== 0) {
+      writer.uint32(24).uint32(message.rolloutStep);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(40).uint64(message.rows);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(48).int64(message.atMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Unmirrored {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnmirrored();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.rolloutStep = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Unmirrored>): Unmirrored {
+    return Unmirrored.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Unmirrored>): Unmirrored {
+    const message = createBaseUnmirrored();
+    message.endpoint = object.endpoint ?? "";
+    message.rolloutId = object.rolloutId ?? "";
+    message.rolloutStep = object.rolloutStep ?? 0;
+    message.reason = object.reason ?? "";
+    message.rows = object.rows ?? 0;
+    message.atMs = object.atMs ?? 0;
     return message;
   },
 };
@@ -228,6 +811,9 @@ function createBasePrediction(): Prediction {
     fallback: false,
     latencyUs: 0,
     caller: "",
+    arm: "",
+    rolloutId: "",
+    rolloutStep: 0,
   };
 }
 
@@ -293,6 +879,15 @@ export const Prediction: MessageFns<Prediction> = {
     }
     if (message.caller !== "") {
       writer.uint32(154).string(message.caller);
+    }
+    if (message.arm !== "") {
+      writer.uint32(162).string(message.arm);
+    }
+    if (message.rolloutId !== "") {
+      writer.uint32(170).string(message.rolloutId);
+    }
+    if (message.rolloutStep !== 0) {
+      writer.uint32(176).uint32(message.rolloutStep);
     }
     return writer;
   },
@@ -472,6 +1067,30 @@ export const Prediction: MessageFns<Prediction> = {
             message.caller = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.arm = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.rolloutStep = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -508,6 +1127,9 @@ export const Prediction: MessageFns<Prediction> = {
     message.fallback = object.fallback ?? false;
     message.latencyUs = object.latencyUs ?? 0;
     message.caller = object.caller ?? "";
+    message.arm = object.arm ?? "";
+    message.rolloutId = object.rolloutId ?? "";
+    message.rolloutStep = object.rolloutStep ?? 0;
     return message;
   },
 };

@@ -152,6 +152,10 @@ export interface ModelVersion {
   task: string;
   inputName: string;
   outputName: string;
+  /** of the project that trained it, where it is known */
+  codeCommit: string;
+  /** artifact millrace.monitor.v1.Reference: histograms of the training set and the validation scores */
+  referenceSha256: string;
 }
 
 export interface ModelVersion_MetricsEntry {
@@ -195,6 +199,115 @@ export interface Route {
   cause: string;
   changedMs: number;
   deleted: boolean;
+  /** absent = no rollout is under way, or it is paused before it began */
+  candidate:
+    | Candidate
+    | undefined;
+  /** what was live before: kept loaded, for an instant rollback */
+  previous: ModelVersion | undefined;
+}
+
+/** A version that shares an endpoint's requests while it is judged. */
+export interface Candidate {
+  version: ModelVersion | undefined;
+  rolloutId: string;
+  /** index into Rollout.steps */
+  step: number;
+  /** Share of sticky keys that the candidate answers, 0..100; 0 in a shadow step. A larger one only adds keys: hash(rollout_id, key) < percent. */
+  percent: number;
+  /** Requests that the live version answers are shown to the candidate too, and its answers logged beside them. */
+  mirror: boolean;
+}
+
+export interface RolloutStep {
+  /** shadow | canary */
+  kind: string;
+  /** canary: 0 < percent <= 100 */
+  percent: number;
+  /** answered by the candidate within the step before it can pass */
+  predictions: number;
+}
+
+/** One change of a rollout's state, with its cause. */
+export interface RolloutMove {
+  from: string;
+  to: string;
+  /** after the move */
+  step: number;
+  /** verdict, person, definition, ...: for a person to read */
+  cause: string;
+  /** caller's name; "judge" for a verdict */
+  movedBy: string;
+  movedMs: number;
+  /** millrace.monitor.v1.Judgement that it rests on; empty = none */
+  judgement: Buffer;
+}
+
+/** Value of rollouts.changed.v1, key = rollout_id. */
+export interface Rollout {
+  rolloutId: string;
+  endpoint: string;
+  model: string;
+  candidate:
+    | ModelVersion
+    | undefined;
+  /** live when it began */
+  baseline:
+    | ModelVersion
+    | undefined;
+  /** of the endpoint's definition when it began */
+  steps: RolloutStep[];
+  /** libs/definitions GuardrailsSpec when it began, UTF-8 JSON */
+  guardrailsJson: Buffer;
+  /** pending (waits for approval) | shadow | canary | paused | live | aborted | superseded; the last three are ends. */
+  state: string;
+  step: number;
+  /** grows by one with each move: a judgement of an older generation moves nothing */
+  generation: number;
+  /** oldest first */
+  moves: RolloutMove[];
+  /** why it was started */
+  cause: string;
+  startedBy: string;
+  startedMs: number;
+  /** what an approval has to be for; empty = none is needed */
+  approvalDigest: string;
+  /** the state that resume goes back to */
+  pausedFrom: string;
+}
+
+export interface StartRolloutRequest {
+  endpoint: string;
+  version: string;
+  cause: string;
+  /** Begins at this step of the endpoint's rollout instead of the first: for a version that somebody vouches for. Recorded in the cause. */
+  fromStep: number;
+}
+
+export interface GetRolloutRequest {
+  /** or */
+  rolloutId: string;
+  /** its newest rollout */
+  endpoint: string;
+}
+
+export interface ListRolloutsRequest {
+  /** empty = all */
+  endpoint: string;
+  /** 0 = 20, at most 1,000 */
+  limit: number;
+}
+
+export interface ListRolloutsResponse {
+  /** newest first */
+  rollouts: Rollout[];
+}
+
+export interface MoveRolloutRequest {
+  rolloutId: string;
+  /** promote | pause | resume | abort */
+  action: string;
+  cause: string;
 }
 
 function createBaseDocument(): Document {
@@ -1479,6 +1592,8 @@ function createBaseModelVersion(): ModelVersion {
     task: "",
     inputName: "",
     outputName: "",
+    codeCommit: "",
+    referenceSha256: "",
   };
 }
 
@@ -1525,6 +1640,12 @@ export const ModelVersion: MessageFns<ModelVersion> = {
     }
     if (message.outputName !== "") {
       writer.uint32(114).string(message.outputName);
+    }
+    if (message.codeCommit !== "") {
+      writer.uint32(122).string(message.codeCommit);
+    }
+    if (message.referenceSha256 !== "") {
+      writer.uint32(130).string(message.referenceSha256);
     }
     return writer;
   },
@@ -1657,6 +1778,22 @@ export const ModelVersion: MessageFns<ModelVersion> = {
             message.outputName = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.codeCommit = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.referenceSha256 = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1696,6 +1833,8 @@ export const ModelVersion: MessageFns<ModelVersion> = {
     message.task = object.task ?? "";
     message.inputName = object.inputName ?? "";
     message.outputName = object.outputName ?? "";
+    message.codeCommit = object.codeCommit ?? "";
+    message.referenceSha256 = object.referenceSha256 ?? "";
     return message;
   },
 };
@@ -2091,7 +2230,17 @@ export const GetRouteRequest: MessageFns<GetRouteRequest> = {
 };
 
 function createBaseRoute(): Route {
-  return { endpoint: "", generation: 0, model: "", live: undefined, cause: "", changedMs: 0, deleted: false };
+  return {
+    endpoint: "",
+    generation: 0,
+    model: "",
+    live: undefined,
+    cause: "",
+    changedMs: 0,
+    deleted: false,
+    candidate: undefined,
+    previous: undefined,
+  };
 }
 
 export const Route: MessageFns<Route> = {
@@ -2116,6 +2265,12 @@ export const Route: MessageFns<Route> = {
     }
     if (message.deleted !== false) {
       writer.uint32(56).bool(message.deleted);
+    }
+    if (message.candidate !== undefined) {
+      Candidate.encode(message.candidate, writer.uint32(66).fork()).join();
+    }
+    if (message.previous !== undefined) {
+      ModelVersion.encode(message.previous, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -2189,6 +2344,22 @@ export const Route: MessageFns<Route> = {
             message.deleted = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.candidate = Candidate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.previous = ModelVersion.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2215,6 +2386,938 @@ export const Route: MessageFns<Route> = {
     message.cause = object.cause ?? "";
     message.changedMs = object.changedMs ?? 0;
     message.deleted = object.deleted ?? false;
+    message.candidate = (object.candidate !== undefined && object.candidate !== null)
+      ? Candidate.fromPartial(object.candidate)
+      : undefined;
+    message.previous = (object.previous !== undefined && object.previous !== null)
+      ? ModelVersion.fromPartial(object.previous)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCandidate(): Candidate {
+  return { version: undefined, rolloutId: "", step: 0, percent: 0, mirror: false };
+}
+
+export const Candidate: MessageFns<Candidate> = {
+  encode(message: Candidate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== undefined) {
+      ModelVersion.encode(message.version, writer.uint32(10).fork()).join();
+    }
+    if (message.rolloutId !== "") {
+      writer.uint32(18).string(message.rolloutId);
+    }
+    if (message.step !== 0) {
+      writer.uint32(24).uint32(message.step);
+    }
+    if (message.percent !== 0) {
+      writer.uint32(33).double(message.percent);
+    }
+    if (message.mirror !== false) {
+      writer.uint32(40).bool(message.mirror);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Candidate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCandidate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.version = ModelVersion.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.percent = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.mirror = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Candidate>): Candidate {
+    return Candidate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Candidate>): Candidate {
+    const message = createBaseCandidate();
+    message.version = (object.version !== undefined && object.version !== null)
+      ? ModelVersion.fromPartial(object.version)
+      : undefined;
+    message.rolloutId = object.rolloutId ?? "";
+    message.step = object.step ?? 0;
+    message.percent = object.percent ?? 0;
+    message.mirror = object.mirror ?? false;
+    return message;
+  },
+};
+
+function createBaseRolloutStep(): RolloutStep {
+  return { kind: "", percent: 0, predictions: 0 };
+}
+
+export const RolloutStep: MessageFns<RolloutStep> = {
+  encode(message: RolloutStep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.percent !== 0) {
+      writer.uint32(17).double(message.percent);
+    }
+    if (message.predictions !== 0) {
+      writer.uint32(24).uint64(message.predictions);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RolloutStep {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRolloutStep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.percent = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.predictions = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RolloutStep>): RolloutStep {
+    return RolloutStep.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RolloutStep>): RolloutStep {
+    const message = createBaseRolloutStep();
+    message.kind = object.kind ?? "";
+    message.percent = object.percent ?? 0;
+    message.predictions = object.predictions ?? 0;
+    return message;
+  },
+};
+
+function createBaseRolloutMove(): RolloutMove {
+  return { from: "", to: "", step: 0, cause: "", movedBy: "", movedMs: 0, judgement: Buffer.alloc(0) };
+}
+
+export const RolloutMove: MessageFns<RolloutMove> = {
+  encode(message: RolloutMove, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(18).string(message.to);
+    }
+    if (message.step !== 0) {
+      writer.uint32(24).uint32(message.step);
+    }
+    if (message.cause !== "") {
+      writer.uint32(34).string(message.cause);
+    }
+    if (message.movedBy !== "") {
+      writer.uint32(42).string(message.movedBy);
+    }
+    if (message.movedMs !== 0) {
+      writer.uint32(48).int64(message.movedMs);
+    }
+    if (message.judgement.length !== 0) {
+      writer.uint32(58).bytes(message.judgement);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RolloutMove {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRolloutMove();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.movedBy = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.movedMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.judgement = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RolloutMove>): RolloutMove {
+    return RolloutMove.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RolloutMove>): RolloutMove {
+    const message = createBaseRolloutMove();
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    message.step = object.step ?? 0;
+    message.cause = object.cause ?? "";
+    message.movedBy = object.movedBy ?? "";
+    message.movedMs = object.movedMs ?? 0;
+    message.judgement = object.judgement ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseRollout(): Rollout {
+  return {
+    rolloutId: "",
+    endpoint: "",
+    model: "",
+    candidate: undefined,
+    baseline: undefined,
+    steps: [],
+    guardrailsJson: Buffer.alloc(0),
+    state: "",
+    step: 0,
+    generation: 0,
+    moves: [],
+    cause: "",
+    startedBy: "",
+    startedMs: 0,
+    approvalDigest: "",
+    pausedFrom: "",
+  };
+}
+
+export const Rollout: MessageFns<Rollout> = {
+  encode(message: Rollout, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rolloutId !== "") {
+      writer.uint32(10).string(message.rolloutId);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(18).string(message.endpoint);
+    }
+    if (message.model !== "") {
+      writer.uint32(26).string(message.model);
+    }
+    if (message.candidate !== undefined) {
+      ModelVersion.encode(message.candidate, writer.uint32(34).fork()).join();
+    }
+    if (message.baseline !== undefined) {
+      ModelVersion.encode(message.baseline, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.steps) {
+      RolloutStep.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.guardrailsJson.length !== 0) {
+      writer.uint32(58).bytes(message.guardrailsJson);
+    }
+    if (message.state !== "") {
+      writer.uint32(66).string(message.state);
+    }
+    if (message.step !== 0) {
+      writer.uint32(72).uint32(message.step);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(80).uint64(message.generation);
+    }
+    for (const v of message.moves) {
+      RolloutMove.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.cause !== "") {
+      writer.uint32(98).string(message.cause);
+    }
+    if (message.startedBy !== "") {
+      writer.uint32(106).string(message.startedBy);
+    }
+    if (message.startedMs !== 0) {
+      writer.uint32(112).int64(message.startedMs);
+    }
+    if (message.approvalDigest !== "") {
+      writer.uint32(122).string(message.approvalDigest);
+    }
+    if (message.pausedFrom !== "") {
+      writer.uint32(130).string(message.pausedFrom);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rollout {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollout();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.candidate = ModelVersion.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.baseline = ModelVersion.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.steps.push(RolloutStep.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.guardrailsJson = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.moves.push(RolloutMove.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.startedBy = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.startedMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.approvalDigest = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.pausedFrom = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Rollout>): Rollout {
+    return Rollout.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Rollout>): Rollout {
+    const message = createBaseRollout();
+    message.rolloutId = object.rolloutId ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.model = object.model ?? "";
+    message.candidate = (object.candidate !== undefined && object.candidate !== null)
+      ? ModelVersion.fromPartial(object.candidate)
+      : undefined;
+    message.baseline = (object.baseline !== undefined && object.baseline !== null)
+      ? ModelVersion.fromPartial(object.baseline)
+      : undefined;
+    message.steps = object.steps?.map((e) => RolloutStep.fromPartial(e)) || [];
+    message.guardrailsJson = object.guardrailsJson ?? Buffer.alloc(0);
+    message.state = object.state ?? "";
+    message.step = object.step ?? 0;
+    message.generation = object.generation ?? 0;
+    message.moves = object.moves?.map((e) => RolloutMove.fromPartial(e)) || [];
+    message.cause = object.cause ?? "";
+    message.startedBy = object.startedBy ?? "";
+    message.startedMs = object.startedMs ?? 0;
+    message.approvalDigest = object.approvalDigest ?? "";
+    message.pausedFrom = object.pausedFrom ?? "";
+    return message;
+  },
+};
+
+function createBaseStartRolloutRequest(): StartRolloutRequest {
+  return { endpoint: "", version: "", cause: "", fromStep: 0 };
+}
+
+export const StartRolloutRequest: MessageFns<StartRolloutRequest> = {
+  encode(message: StartRolloutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.cause !== "") {
+      writer.uint32(26).string(message.cause);
+    }
+    if (message.fromStep !== 0) {
+      writer.uint32(32).uint32(message.fromStep);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartRolloutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartRolloutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.fromStep = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StartRolloutRequest>): StartRolloutRequest {
+    return StartRolloutRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartRolloutRequest>): StartRolloutRequest {
+    const message = createBaseStartRolloutRequest();
+    message.endpoint = object.endpoint ?? "";
+    message.version = object.version ?? "";
+    message.cause = object.cause ?? "";
+    message.fromStep = object.fromStep ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetRolloutRequest(): GetRolloutRequest {
+  return { rolloutId: "", endpoint: "" };
+}
+
+export const GetRolloutRequest: MessageFns<GetRolloutRequest> = {
+  encode(message: GetRolloutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rolloutId !== "") {
+      writer.uint32(10).string(message.rolloutId);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(18).string(message.endpoint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRolloutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRolloutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetRolloutRequest>): GetRolloutRequest {
+    return GetRolloutRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetRolloutRequest>): GetRolloutRequest {
+    const message = createBaseGetRolloutRequest();
+    message.rolloutId = object.rolloutId ?? "";
+    message.endpoint = object.endpoint ?? "";
+    return message;
+  },
+};
+
+function createBaseListRolloutsRequest(): ListRolloutsRequest {
+  return { endpoint: "", limit: 0 };
+}
+
+export const ListRolloutsRequest: MessageFns<ListRolloutsRequest> = {
+  encode(message: ListRolloutsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRolloutsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRolloutsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListRolloutsRequest>): ListRolloutsRequest {
+    return ListRolloutsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRolloutsRequest>): ListRolloutsRequest {
+    const message = createBaseListRolloutsRequest();
+    message.endpoint = object.endpoint ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListRolloutsResponse(): ListRolloutsResponse {
+  return { rollouts: [] };
+}
+
+export const ListRolloutsResponse: MessageFns<ListRolloutsResponse> = {
+  encode(message: ListRolloutsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rollouts) {
+      Rollout.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRolloutsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRolloutsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rollouts.push(Rollout.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListRolloutsResponse>): ListRolloutsResponse {
+    return ListRolloutsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRolloutsResponse>): ListRolloutsResponse {
+    const message = createBaseListRolloutsResponse();
+    message.rollouts = object.rollouts?.map((e) => Rollout.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMoveRolloutRequest(): MoveRolloutRequest {
+  return { rolloutId: "", action: "", cause: "" };
+}
+
+export const MoveRolloutRequest: MessageFns<MoveRolloutRequest> = {
+  encode(message: MoveRolloutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rolloutId !== "") {
+      writer.uint32(10).string(message.rolloutId);
+    }
+    if (message.action !== "") {
+      writer.uint32(18).string(message.action);
+    }
+    if (message.cause !== "") {
+      writer.uint32(26).string(message.cause);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveRolloutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveRolloutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MoveRolloutRequest>): MoveRolloutRequest {
+    return MoveRolloutRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MoveRolloutRequest>): MoveRolloutRequest {
+    const message = createBaseMoveRolloutRequest();
+    message.rolloutId = object.rolloutId ?? "";
+    message.action = object.action ?? "";
+    message.cause = object.cause ?? "";
     return message;
   },
 };
@@ -2339,6 +3442,45 @@ export const RegistryService = {
     responseSerialize: (value: Route): Buffer => Buffer.from(Route.encode(value).finish()),
     responseDeserialize: (value: Buffer): Route => Route.decode(value),
   },
+  /** Offers a version to an endpoint: live at once where nothing is live yet or the endpoint has no rollout steps, else step by step. A rollout that was under way is superseded. */
+  startRollout: {
+    path: "/millrace.registry.v1.Registry/StartRollout" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: StartRolloutRequest): Buffer => Buffer.from(StartRolloutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StartRolloutRequest => StartRolloutRequest.decode(value),
+    responseSerialize: (value: Rollout): Buffer => Buffer.from(Rollout.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Rollout => Rollout.decode(value),
+  },
+  getRollout: {
+    path: "/millrace.registry.v1.Registry/GetRollout" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetRolloutRequest): Buffer => Buffer.from(GetRolloutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetRolloutRequest => GetRolloutRequest.decode(value),
+    responseSerialize: (value: Rollout): Buffer => Buffer.from(Rollout.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Rollout => Rollout.decode(value),
+  },
+  listRollouts: {
+    path: "/millrace.registry.v1.Registry/ListRollouts" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRolloutsRequest): Buffer => Buffer.from(ListRolloutsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRolloutsRequest => ListRolloutsRequest.decode(value),
+    responseSerialize: (value: ListRolloutsResponse): Buffer =>
+      Buffer.from(ListRolloutsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRolloutsResponse => ListRolloutsResponse.decode(value),
+  },
+  /** A person's move: promote to the next step, pause, resume, abort. */
+  moveRollout: {
+    path: "/millrace.registry.v1.Registry/MoveRollout" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MoveRolloutRequest): Buffer => Buffer.from(MoveRolloutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MoveRolloutRequest => MoveRolloutRequest.decode(value),
+    responseSerialize: (value: Rollout): Buffer => Buffer.from(Rollout.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Rollout => Rollout.decode(value),
+  },
 } as const;
 
 export interface RegistryServer extends UntypedServiceImplementation {
@@ -2358,6 +3500,12 @@ export interface RegistryServer extends UntypedServiceImplementation {
   /** Makes a version live on an endpoint; published as routes.changed.v1. */
   setLive: handleUnaryCall<SetLiveRequest, Route>;
   getRoute: handleUnaryCall<GetRouteRequest, Route>;
+  /** Offers a version to an endpoint: live at once where nothing is live yet or the endpoint has no rollout steps, else step by step. A rollout that was under way is superseded. */
+  startRollout: handleUnaryCall<StartRolloutRequest, Rollout>;
+  getRollout: handleUnaryCall<GetRolloutRequest, Rollout>;
+  listRollouts: handleUnaryCall<ListRolloutsRequest, ListRolloutsResponse>;
+  /** A person's move: promote to the next step, pause, resume, abort. */
+  moveRollout: handleUnaryCall<MoveRolloutRequest, Rollout>;
 }
 
 export interface RegistryClient extends Client {
@@ -2522,6 +3670,68 @@ export interface RegistryClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Route) => void,
+  ): ClientUnaryCall;
+  /** Offers a version to an endpoint: live at once where nothing is live yet or the endpoint has no rollout steps, else step by step. A rollout that was under way is superseded. */
+  startRollout(
+    request: StartRolloutRequest,
+    callback: (error: ServiceError | null, response: Rollout) => void,
+  ): ClientUnaryCall;
+  startRollout(
+    request: StartRolloutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Rollout) => void,
+  ): ClientUnaryCall;
+  startRollout(
+    request: StartRolloutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Rollout) => void,
+  ): ClientUnaryCall;
+  getRollout(
+    request: GetRolloutRequest,
+    callback: (error: ServiceError | null, response: Rollout) => void,
+  ): ClientUnaryCall;
+  getRollout(
+    request: GetRolloutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Rollout) => void,
+  ): ClientUnaryCall;
+  getRollout(
+    request: GetRolloutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Rollout) => void,
+  ): ClientUnaryCall;
+  listRollouts(
+    request: ListRolloutsRequest,
+    callback: (error: ServiceError | null, response: ListRolloutsResponse) => void,
+  ): ClientUnaryCall;
+  listRollouts(
+    request: ListRolloutsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRolloutsResponse) => void,
+  ): ClientUnaryCall;
+  listRollouts(
+    request: ListRolloutsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRolloutsResponse) => void,
+  ): ClientUnaryCall;
+  /** A person's move: promote to the next step, pause, resume, abort. */
+  moveRollout(
+    request: MoveRolloutRequest,
+    callback: (error: ServiceError | null, response: Rollout) => void,
+  ): ClientUnaryCall;
+  moveRollout(
+    request: MoveRolloutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Rollout) => void,
+  ): ClientUnaryCall;
+  moveRollout(
+    request: MoveRolloutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Rollout) => void,
   ): ClientUnaryCall;
 }
 
