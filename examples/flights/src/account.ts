@@ -1,5 +1,6 @@
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import type { Run } from '#libs/contracts/generated/millrace/trainer/v1/trainer.js';
+import type { RolloutTold } from './life.js';
 import { type MeshClient, patiently, sleep } from './mesh-client.js';
 import type { Narrator } from './narrator.js';
 
@@ -26,6 +27,7 @@ export interface Account {
     readonly liveLogloss: number;
     readonly labelled: number;
   };
+  readonly rollouts: readonly RolloutTold[];
   readonly latencyMs: { readonly p50: number; readonly p99: number };
   readonly rates: { readonly eventsPerSecond: number; readonly predictionsPerSecond: number };
   readonly firstPredictionSeconds: number;
@@ -39,6 +41,7 @@ export interface Observed {
   readonly answeredIds: readonly string[];
   readonly latenciesMs: readonly number[];
   readonly run: Run;
+  readonly rollouts: readonly RolloutTold[];
   readonly eventsPerSecond: number;
   readonly predictionsPerSecond: number;
   readonly firstPredictionMs: number;
@@ -93,6 +96,7 @@ export async function takeAccount(client: MeshClient, seen: Observed, narrator: 
         liveLogloss: performance.metrics['logloss']?.value ?? Number.NaN,
         labelled: performance.labelled,
       },
+      rollouts: seen.rollouts.map((one) => ({ ...one, seconds: round(one.seconds, 1) })),
       latencyMs: { p50: quantile(seen.latenciesMs, 0.5), p99: quantile(seen.latenciesMs, 0.99) },
       rates: {
         eventsPerSecond: Math.round(seen.eventsPerSecond),
@@ -107,7 +111,7 @@ export async function takeAccount(client: MeshClient, seen: Observed, narrator: 
 }
 
 /** What must hold, as sentences of what does not. @param whole the run whose live AUC is known */
-export function problemsOf({ events, predictions, vectors, model }: Account, whole: boolean): string[] {
+export function problemsOf({ events, predictions, vectors, model, rollouts }: Account, whole: boolean): string[] {
   const problems: string[] = [];
   if (events.in !== events.valid + events.quarantined)
     problems.push(`${events.in} events went in, ${events.valid} are valid and ${events.quarantined} quarantined`);
@@ -120,13 +124,16 @@ export function problemsOf({ events, predictions, vectors, model }: Account, who
       `${vectors.mismatches} of ${vectors.compared} online vectors differ from their offline recomputation`,
     );
   if (vectors.compared === 0) problems.push('no online vector was compared');
+  const outcomes = rollouts.map(({ outcome }) => outcome).join();
+  if (whole && outcomes !== 'live,refused,rolled-back')
+    problems.push(`the rollouts ended as ${outcomes || 'none'}, not as live,refused,rolled-back`);
   if (whole && !(model.liveAuc >= 0.865 && model.liveAuc <= 0.88))
     problems.push(`live AUC ${model.liveAuc.toFixed(4)} is outside .865 to .880: something leaks or is late`);
   return problems;
 }
 
 export function printAccount(account: Account, narrator: Narrator): void {
-  const { events, predictions, vectors, model, latencyMs, rates } = account;
+  const { events, predictions, vectors, model, rollouts, latencyMs, rates } = account;
   const reasons = Object.entries(events.reasons).map(([reason, count]) => `${reason} ${count}`);
   narrator.step('the account');
   narrator.line(
@@ -139,6 +146,8 @@ export function printAccount(account: Account, narrator: Narrator): void {
   narrator.line(
     `model        version ${model.version}   AUC offline ${model.offlineAuc.toFixed(4)} live ${model.liveAuc.toFixed(4)}   log-loss offline ${model.offlineLogloss.toFixed(4)} live ${model.liveLogloss.toFixed(4)}   labelled ${model.labelled}`,
   );
+  for (const { version, outcome, reason, predictions: made, seconds } of rollouts)
+    narrator.line(`rollout      version ${version} ${outcome} after ${made} predictions, ${seconds} s: ${reason}`);
   narrator.line(
     `latency      p50 ${latencyMs.p50} ms   p99 ${latencyMs.p99} ms   at ${rates.predictionsPerSecond} predictions/s`,
   );

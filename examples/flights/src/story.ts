@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { MeshState } from '#libs/boot/mesh-state.js';
 import type { Document } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type { Run } from '#libs/contracts/generated/millrace/trainer/v1/trainer.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { type Account, takeAccount } from './account.js';
 import type { DepartureEvent } from './flight-events.js';
 import type { History } from './flight-history.js';
+import { Life } from './life.js';
 import { MeshClient, patiently, sleep } from './mesh-client.js';
 import type { Narrator } from './narrator.js';
 import { predictDepartures } from './predict-departures.js';
@@ -24,7 +24,7 @@ export interface StoryOptions {
   readonly onSlice?: (slice: number) => Promise<void>;
 }
 
-const [endpoint, pipeline] = ['late-arrival', 'train-late-arrival'];
+const endpoint = 'late-arrival';
 const sources = ['departure-history', 'arrival-history'];
 const streams = ['departures', 'arrivals'];
 const at = (date: string): number => Date.parse(`${date}T00:00:00Z`);
@@ -48,12 +48,12 @@ export async function runStory(mesh: MeshState, options: StoryOptions, narrator:
     const departures = await readDepartures(options.history.departures, liveToMs);
     narrator.step(`replaying departures and arrivals, 9 April to 9 June 2001 (hub ${options.hub})`);
     const before = await replay(client, 0, liveFromMs, narrator, departures.total * 2);
-    narrator.step(`training: pipeline ${pipeline} on 16 April to 9 June`);
-    const run = await train(client, runKey(options.hub, definitions), narrator);
+    const life = new Life(client, narrator, runKey(options.hub, definitions));
+    const run = await life.begin({ dataFromMs: trainFromMs, dataToMs: liveFromMs, validateFromMs });
     narrator.step(
       `10 June and ${options.days} days on: every departure predicted at its instant, in slices of six hours`,
     );
-    const live = await predictLive(client, departures.live, liveToMs, run, narrator, options.onSlice);
+    const live = await predictLive(client, departures.live, liveToMs, life, narrator, options.onSlice);
     const rest = await replay(client, liveToMs, liveToMs + landedMs, undefined, 0);
     const eventsIn = before.events + live.events + rest.events;
     const seen = {
@@ -62,6 +62,7 @@ export async function runStory(mesh: MeshState, options: StoryOptions, narrator:
       eventsIn,
       ...live,
       run,
+      rollouts: life.told,
       eventsPerSecond: before.events / before.seconds,
       startedMs: options.startedMs,
     };
@@ -155,38 +156,6 @@ async function waitForWatermark(client: MeshClient, toMs: number): Promise<void>
   }
 }
 
-async function train(client: MeshClient, idempotencyKey: string, narrator: Narrator): Promise<Run> {
-  const request = {
-    pipeline,
-    reason: 'manual',
-    dataFromMs: trainFromMs,
-    dataToMs: liveFromMs,
-    validateFromMs,
-    idempotencyKey,
-  };
-  const started = await patiently(() => client.trainer.call((stub) => stub.startRun, request, 10_000), 120_000, [
-    'not-found',
-  ]);
-  const told = new Set<string>();
-  const run = await patiently(async () => {
-    let last = started;
-    for await (const state of client.trainer.stream((stub) => stub.watchRun, { runId: started.runId }, 900_000)) {
-      last = state;
-      for (const { name, state: stepState, startedMs, finishedMs, message } of state.steps) {
-        if (stepState !== 'succeeded' || told.has(name)) continue;
-        told.add(name);
-        narrator.line(`${name.padEnd(9)} ${((finishedMs - startedMs) / 1_000).toFixed(1).padStart(5)} s  ${message}`);
-      }
-    }
-    return last;
-  }, 300_000);
-  if (run.state !== 'succeeded') throw new Error(`run ${run.runId} of ${pipeline} ended as ${run.state}: ${run.error}`);
-  narrator.line(
-    `version ${run.modelVersion} is live; validate AUC ${run.metrics['validate.auc']?.toFixed(4)}, log-loss ${run.metrics['validate.logloss']?.toFixed(4)}`,
-  );
-  return run;
-}
-
 interface Live {
   readonly answeredIds: string[];
   readonly latenciesMs: number[];
@@ -201,12 +170,12 @@ async function predictLive(
   client: MeshClient,
   departures: readonly DepartureEvent[],
   toMs: number,
-  run: Run,
+  life: Life,
   narrator: Narrator,
   onSlice: StoryOptions['onSlice'],
 ): Promise<Live> {
   const metadata = await patiently(
-    () => client.gateway.call((stub) => stub.modelMetadata, { name: endpoint, version: run.modelVersion }, 5_000),
+    () => client.gateway.call((stub) => stub.modelMetadata, { name: endpoint, version: '' }, 5_000),
     60_000,
     ['not-found'],
   );
@@ -229,6 +198,7 @@ async function predictLive(
       (untilMs - liveFromMs) / (toMs - liveFromMs),
       `${new Date(untilMs).toISOString().slice(0, 10)}  ${answeredIds.length} predictions`,
     );
+    await life.afterSlice(untilMs);
   }
   return {
     answeredIds,
