@@ -35,6 +35,17 @@ CREATE TABLE IF NOT EXISTS routes (
   endpoint text PRIMARY KEY,
   record bytea NOT NULL -- millrace.registry.v1.Route
 );
+CREATE TABLE IF NOT EXISTS rollouts (
+  rollout_id text PRIMARY KEY,
+  endpoint text NOT NULL,
+  state text NOT NULL,
+  record bytea NOT NULL, -- millrace.registry.v1.Rollout
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp() -- not now(): a transaction may begin before one that it waits for
+);
+CREATE INDEX IF NOT EXISTS rollouts_newest ON rollouts (endpoint, started_at DESC);
+-- An endpoint has one at most that is under way.
+CREATE UNIQUE INDEX IF NOT EXISTS rollouts_under_way ON rollouts (endpoint)
+  WHERE state NOT IN ('live', 'aborted', 'superseded');
 -- What has to be published: written in the transaction of the change, removed once Kafka has it.
 CREATE TABLE IF NOT EXISTS outbox (
   id bigserial PRIMARY KEY,

@@ -13,6 +13,18 @@ const table = {
     help: 'Records of the outbox that Kafka has acknowledged',
     labels: ['topic'],
   },
+  rolloutMoves: {
+    type: 'counter',
+    name: 'millrace_registry_rollout_moves_total',
+    help: 'Moves of rollouts that people, judgements and offers made, by the state that they led to',
+    labels: ['to'],
+  },
+  judgements: {
+    type: 'counter',
+    name: 'millrace_registry_judgements_total',
+    help: 'Judgements that came, by what they did: moved, unmoved, passed-over',
+    labels: ['outcome'],
+  },
   artifactBytes: { type: 'counter', name: 'millrace_registry_artifact_bytes_total', help: 'Bytes stored as artifacts' },
 } as const;
 

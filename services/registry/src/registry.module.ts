@@ -16,20 +16,24 @@ import { connectPostgres } from '#libs/storage/postgres.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { DefinitionsHandlers } from './inbound/definitions.handlers.js';
+import { JudgementsConsumer } from './inbound/judgements.consumer.js';
 import { ModelsHandlers } from './inbound/models.handlers.js';
 import { serveRegistry } from './inbound/registry.grpc.js';
+import { RolloutsHandlers } from './inbound/rollouts.handlers.js';
 import { OutboxPublisher } from './outbound/outbox.publisher.js';
 import { RegistryDatabase } from './outbound/registry-database.js';
 import { registryMetrics } from './registry.metrics.js';
 import type { RegistrySettings } from './registry.settings.js';
 
 const Settings = Symbol('RegistrySettings');
+const published = ['definitionsChanged', 'modelsChanged', 'routesChanged', 'rolloutsChanged'] as const;
 
 /** Starts and stops the parts in order. */
 @Injectable()
 class Registry implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   private pool: Pool | undefined;
   private outbox: OutboxPublisher | undefined;
+  private judgements: JudgementsConsumer | undefined;
 
   constructor(
     @Inject(Settings) private readonly settings: RegistrySettings,
@@ -44,27 +48,28 @@ class Registry implements OnApplicationBootstrap, BeforeApplicationShutdown, OnA
     this.pool = await connectPostgres(this.settings.POSTGRES_URL, 'registry');
     const database = new RegistryDatabase(this.pool);
     await database.createTables();
-    await this.messages.ensureTopics([{ id: 'definitionsChanged' }, { id: 'modelsChanged' }, { id: 'routesChanged' }]);
-    const publishers = {
-      definitionsChanged: this.messages.publisher('definitionsChanged'),
-      modelsChanged: this.messages.publisher('modelsChanged'),
-      routesChanged: this.messages.publisher('routesChanged'),
-    };
+    await this.messages.ensureTopics(published.map((id) => ({ id })));
+    const publishers = Object.fromEntries(published.map((id) => [id, this.messages.publisher(id)]));
     const outbox = new OutboxPublisher(this.pool, publishers, metrics, this.logger);
     this.outbox = outbox;
     const artifacts = new ArtifactStore(this.settings.ARTIFACTS_DIR);
     const onChange = (): void => outbox.poke();
+    const rollouts = new RolloutsHandlers(database, metrics, onChange);
+    this.judgements = new JudgementsConsumer(this.messages, rollouts, metrics, this.logger);
     serveRegistry(
       this.server,
       new DefinitionsHandlers(database, metrics, onChange),
       new ModelsHandlers(database, artifacts, onChange),
+      rollouts,
       artifacts,
       metrics,
     );
     outbox.start();
+    await this.judgements.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    await this.judgements?.stop();
     await this.outbox?.stop();
   }
 

@@ -198,11 +198,15 @@ describe('model versions', () => {
   });
 
   it('go live only with the features that they were trained on', async () => {
-    await expect(models.setLive({ endpoint: 'late-arrival', version: '1', cause: 'test' })).rejects.toMatchObject({
+    await expect(
+      models.setLive({ endpoint: 'late-arrival', version: '1', cause: 'test' }, context),
+    ).rejects.toMatchObject({
       code: 'failed-precondition',
       message: expect.stringMatching(/train a new version/),
     });
-    await expect(models.setLive({ endpoint: 'late-arrival', version: '9', cause: 'test' })).rejects.toMatchObject({
+    await expect(
+      models.setLive({ endpoint: 'late-arrival', version: '9', cause: 'test' }, context),
+    ).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringMatching(/it has 1, 2/),
     });

@@ -14,6 +14,7 @@ import { referencesOf } from '#libs/definitions/references.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { CallContext } from '#libs/rpc/grpc-server.js';
 import { type PlannedChange, planChanges, type StoredDefinition } from '../domain/plan-changes.js';
+import { moveRollout } from '../domain/rollout-machine.js';
 import type { RegistryDatabase, RegistryTransaction } from '../outbound/registry-database.js';
 import type { RegistryMetrics } from '../registry.metrics.js';
 
@@ -83,7 +84,7 @@ export class DefinitionsHandlers {
       `${kind}/${name}`,
       DefinitionChanged.encode({ definition }).finish(),
     );
-    if (kind === 'Endpoint') await followEndpoint(transaction, change);
+    if (kind === 'Endpoint') await followEndpoint(transaction, change, caller);
   }
 
   private changed({ changes }: ApplyResponse): void {
@@ -92,22 +93,25 @@ export class DefinitionsHandlers {
   }
 }
 
-/** An endpoint has a route from its first day, without a version; a deleted one has a route that says so. */
+/** An endpoint has a route from its first day, without a version; a deleted one has a route that says so. A rollout ends with the model that it is of. */
 async function followEndpoint(
   transaction: RegistryTransaction,
   { name, action, specText }: PlannedChange,
+  caller: string,
 ): Promise<void> {
   const before = await transaction.route(name);
   const { model } = JSON.parse(specText) as EndpointSpec;
   const deleted = action === 'delete';
   if (before !== undefined && before.model === model && before.deleted === deleted) return;
-  const keepsLive = before?.model === model && !deleted;
+  const rollout = await transaction.rolloutUnderWay(name);
+  const cause = deleted ? `endpoint ${name} was deleted` : `endpoint ${name} has model ${model} now`;
+  if (rollout !== undefined)
+    await transaction.writeRollout(moveRollout(rollout, 'abort', { by: caller, cause, atMs: Date.now() }));
   await transaction.writeRoute(
     Route.fromPartial({
       endpoint: name,
       generation: (before?.generation ?? 0) + 1,
       model,
-      ...(keepsLive && before?.live ? { live: before.live } : {}),
       cause: `definition: ${action}`,
       changedMs: Date.now(),
       deleted,

@@ -10,20 +10,12 @@ import {
   type SetAliasRequest,
   type SetLiveRequest,
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import {
-  type EndpointSpec,
-  type FeatureServiceSpec,
-  type FeatureViewSpec,
-  featureNames,
-  type Kind,
-  type ModelSpec,
-  type Specs,
-  type StreamSpec,
-} from '#libs/definitions/definition-kinds.js';
-import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
+import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { CallContext } from '#libs/rpc/grpc-server.js';
 import type { ArtifactStore } from '#libs/storage/artifact-store.js';
-import type { StoredDefinition } from '../domain/plan-changes.js';
+import { type Mover, supersede } from '../domain/rollout-machine.js';
+import { checkFits, checkVersion, needDefinition } from '../domain/version-fit.js';
 import type { RegistryDatabase, RegistryTransaction } from '../outbound/registry-database.js';
 
 const sha256 = /^[0-9a-f]{64}$/;
@@ -88,9 +80,9 @@ export class ModelsHandlers {
         `alias: "${alias}"; lower case letters, digits and '-', beginning with a letter`,
       );
     const changed = await this.database.change(async (transaction) => {
-      await needVersion(transaction, model, version);
+      await transaction.version(model, version);
       await transaction.writeAlias(model, alias, version);
-      const now = await needVersion(transaction, model, version);
+      const now = await transaction.version(model, version);
       await publishVersion(transaction, now);
       return now;
     });
@@ -98,27 +90,25 @@ export class ModelsHandlers {
     return changed;
   }
 
-  async setLive({ endpoint, version, cause }: SetLiveRequest): Promise<Route> {
+  /** Past a rollout that is under way, which is superseded. What was live before can be gone back to. */
+  async setLive({ endpoint, version, cause }: SetLiveRequest, { caller }: CallContext): Promise<Route> {
+    const mover = { by: caller.name, cause: `set live: version ${version}${cause && `, ${cause}`}`, atMs: Date.now() };
     const route = await this.database.change(async (transaction) => {
       const definitions = await transaction.definitions();
-      const { model } = need<EndpointSpec>(definitions, 'Endpoint', endpoint);
-      const live = await needVersion(transaction, model, version);
-      const current = digestOfService(definitions, need<ModelSpec>(definitions, 'Model', model).features);
-      if (live.featureServiceDigest !== current)
-        throw new MillraceError(
-          'failed-precondition',
-          `version ${version} of ${model} was trained on feature service ${live.featureService} ${live.featureServiceDigest.slice(0, 12)}, which is ${current.slice(0, 12)} now; train a new version`,
-        );
+      const { model } = needDefinition<EndpointSpec>(definitions, 'Endpoint', endpoint);
+      const live = await transaction.version(model, version);
+      checkFits(live, definitions);
       const before = await transaction.route(endpoint);
       if (before?.live?.version === version && before.model === model) return before;
+      await supersedeUnderWay(transaction, endpoint, mover);
       const made = Route.fromPartial({
         endpoint,
         model,
         live,
         cause,
         generation: (before?.generation ?? 0) + 1,
-        changedMs: Date.now(),
-        deleted: false,
+        changedMs: mover.atMs,
+        ...(before?.live === undefined ? {} : { previous: before.live }),
       });
       await transaction.writeRoute(made);
       return made;
@@ -134,50 +124,9 @@ export class ModelsHandlers {
   }
 }
 
-type Definitions = ReadonlyMap<string, StoredDefinition>;
-
-function need<S extends Specs[Kind]>(definitions: Definitions, kind: Kind, name: string): S {
-  const found = definitions.get(`${kind}/${name}`);
-  if (found === undefined || found.deleted) throw new MillraceError('not-found', `there is no ${kind} ${name}`);
-  return found.spec as S;
-}
-
-async function needVersion(transaction: RegistryTransaction, model: string, version: string): Promise<ModelVersion> {
-  const versions = await transaction.versions(model);
-  const found = versions.find((one) => one.version === version);
-  if (found === undefined)
-    throw new MillraceError(
-      'not-found',
-      `model ${model} has no version "${version}"; it has ${versions.map((one) => one.version).join(', ') || 'none'}`,
-    );
-  return found;
-}
-
-function checkVersion(version: ModelVersion, definitions: Definitions): void {
-  const model = need<ModelSpec>(definitions, 'Model', version.model);
-  const names = featureNames(need<FeatureServiceSpec>(definitions, 'FeatureService', model.features));
-  if (version.featureService !== model.features)
-    throw new MillraceError(
-      'invalid-argument',
-      `feature_service: "${version.featureService}", model ${version.model} uses ${model.features}`,
-    );
-  if (
-    version.featureServiceDigest === digestOfService(definitions, model.features) &&
-    version.features.join() !== names.join()
-  )
-    throw new MillraceError(
-      'invalid-argument',
-      `features: ${version.features.length} names, feature service ${model.features} has ${names.length}: ${names.join(', ')}`,
-    );
-}
-
-function digestOfService(definitions: Definitions, name: string): string {
-  const service = need<FeatureServiceSpec>(definitions, 'FeatureService', name);
-  const views = service.items.flatMap((item) =>
-    'view' in item ? [need<FeatureViewSpec>(definitions, 'FeatureView', item.view)] : [],
-  );
-  const distinct = [...new Map(views.map((view) => [view.name, view])).values()];
-  return featureServiceDigest(service, distinct, need<StreamSpec>(definitions, 'Stream', service.spine));
+async function supersedeUnderWay(transaction: RegistryTransaction, endpoint: string, mover: Mover): Promise<void> {
+  const rollout = await transaction.rolloutUnderWay(endpoint);
+  if (rollout !== undefined) await transaction.writeRollout(supersede(rollout, mover));
 }
 
 async function publishVersion(transaction: RegistryTransaction, version: ModelVersion): Promise<void> {

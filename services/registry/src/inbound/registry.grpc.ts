@@ -10,6 +10,7 @@ import { projectRoot } from '#libs/storage/sql-file.js';
 import type { RegistryMetrics } from '../registry.metrics.js';
 import type { DefinitionsHandlers } from './definitions.handlers.js';
 import type { ModelsHandlers } from './models.handlers.js';
+import type { RolloutsHandlers } from './rollouts.handlers.js';
 
 const maxArtifactBytes = 2 ** 30;
 
@@ -17,6 +18,7 @@ export function serveRegistry(
   server: GrpcServer,
   definitions: DefinitionsHandlers,
   models: ModelsHandlers,
+  rollouts: RolloutsHandlers,
   artifacts: ArtifactStore,
   metrics: RegistryMetrics,
 ): void {
@@ -31,10 +33,10 @@ export function serveRegistry(
     setAlias: handle.unary(models.setAlias.bind(models)),
     setLive: handle.unary(models.setLive.bind(models)),
     getRoute: handle.unary(models.getRoute.bind(models)),
-    startRollout: handle.notBuilt,
-    getRollout: handle.notBuilt,
-    listRollouts: handle.notBuilt,
-    moveRollout: handle.notBuilt,
+    startRollout: handle.unary(rollouts.start.bind(rollouts)),
+    getRollout: handle.unary(rollouts.get.bind(rollouts)),
+    listRollouts: handle.unary(rollouts.list.bind(rollouts)),
+    moveRollout: handle.unary(rollouts.move.bind(rollouts)),
     putArtifact: handle.clientStream(async (chunks: AsyncIterable<ArtifactChunk>) => {
       const artifact = await artifacts.put(bytesOf(chunks), maxArtifactBytes);
       metrics.artifactBytes.inc(artifact.sizeBytes);

@@ -1,10 +1,12 @@
 import type { Pool, PoolClient } from 'pg';
 import type { Kind, Specs } from '#libs/definitions/definition-kinds.js';
 import type { TopicId } from '#libs/contracts/topics.js';
-import { ModelVersion, Route, RunRecord } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { ModelVersion, Rollout, Route, RunRecord } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
 import { inTransaction } from '#libs/storage/postgres.js';
 import { readSql } from '#libs/storage/sql-file.js';
 import type { PlannedChange, StoredDefinition } from '../domain/plan-changes.js';
+import { isUnderWay } from '../domain/rollout-machine.js';
 
 /** Serialises every change of the registry: changes are rare, and each sees all before it. */
 const changeLock = 7_101;
@@ -74,6 +76,18 @@ export class RegistryTransaction {
     return rows.map(({ record, aliases }) => ({ ...ModelVersion.decode(record), aliases }));
   }
 
+  /** @throws MillraceError not-found, with those that there are */
+  async version(model: string, number: string): Promise<ModelVersion> {
+    const versions = await this.versions(model);
+    const found = versions.find(({ version }) => version === number);
+    if (found === undefined)
+      throw new MillraceError(
+        'not-found',
+        `model ${model} has no version "${number}"; it has ${versions.map(({ version }) => version).join(', ') || 'none'}`,
+      );
+    return found;
+  }
+
   async insertVersion(version: ModelVersion): Promise<void> {
     await this.client.query(
       'INSERT INTO model_versions (model, number, run_id, onnx_sha256, record) VALUES ($1, $2, $3, $4, $5)',
@@ -108,6 +122,40 @@ export class RegistryTransaction {
       [route.endpoint, record],
     );
     await this.publish('routesChanged', route.endpoint, record);
+  }
+
+  /** @throws MillraceError not-found */
+  async rollout(rolloutId: string): Promise<Rollout> {
+    const { rows } = await this.client.query<{ record: Buffer }>('SELECT record FROM rollouts WHERE rollout_id = $1', [
+      rolloutId,
+    ]);
+    if (rows[0] === undefined) throw new MillraceError('not-found', `there is no rollout ${rolloutId}`);
+    return Rollout.decode(rows[0].record);
+  }
+
+  /** Newest first. @param endpoint empty = all */
+  async rollouts(endpoint: string, limit: number): Promise<Rollout[]> {
+    const { rows } = await this.client.query<{ record: Buffer }>(
+      "SELECT record FROM rollouts WHERE $1 = '' OR endpoint = $1 ORDER BY started_at DESC LIMIT $2",
+      [endpoint, limit],
+    );
+    return rows.map(({ record }) => Rollout.decode(record));
+  }
+
+  /** An endpoint has one at most; it is the newest. */
+  async rolloutUnderWay(endpoint: string): Promise<Rollout | undefined> {
+    const [newest] = await this.rollouts(endpoint, 1);
+    return newest !== undefined && isUnderWay(newest) ? newest : undefined;
+  }
+
+  async writeRollout(rollout: Rollout): Promise<void> {
+    const record = Buffer.from(Rollout.encode(rollout).finish());
+    await this.client.query(
+      `INSERT INTO rollouts (rollout_id, endpoint, state, record) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (rollout_id) DO UPDATE SET state = $3, record = $4`,
+      [rollout.rolloutId, rollout.endpoint, rollout.state, record],
+    );
+    await this.publish('rolloutsChanged', rollout.rolloutId, record);
   }
 }
 
