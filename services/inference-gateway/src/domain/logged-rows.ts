@@ -5,7 +5,7 @@ import type { Arm, LiveEndpoint } from './arms.js';
 import type { EndpointPlan } from './endpoint-plan.js';
 import type { Unlogged } from './ports.js';
 import type { RequestRows } from './read-request.js';
-import type { Scored } from './scorer.js';
+import type { Scored } from './scored.js';
 
 type Row = Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,7 @@ import type { Unmirrored } from '#libs/contracts/generated/millrace/predictions/
 import { type CandidateArm, inputOf, type LiveEndpoint } from './arms.js';
 import { causeOf } from './logged-rows.js';
 import type { Features, ModelRunner, Notes, PredictionLog } from './ports.js';
-import { finite, type Scored } from './scorer.js';
+import { finite, type Scored } from './scored.js';
 
 interface Mirrored {
   readonly endpoint: LiveEndpoint;

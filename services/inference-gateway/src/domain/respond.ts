@@ -2,7 +2,7 @@ import { ModelInferResponse } from '#libs/contracts/generated/inference/v2/infer
 import { encodeStrings, float32Bytes } from '#libs/tensors/tensor-codec.js';
 import type { LiveEndpoint } from './arms.js';
 import { scoreName } from './model-metadata.js';
-import type { Scored } from './scorer.js';
+import type { Scored } from './scored.js';
 
 /** The answer: score FP32 [rows] and prediction_id BYTES [rows]; where two versions answered, model_version BYTES [rows] too. Its own model_version is the first row's. */
 export function respond(

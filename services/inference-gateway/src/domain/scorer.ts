@@ -3,16 +3,8 @@ import { type Arm, type CandidateArm, inputOf, type LiveEndpoint } from './arms.
 import { failuresOf, instantOf, stickyKeyOf } from './logged-rows.js';
 import type { Features, FeatureSource, ModelRunner, PredictionLog } from './ports.js';
 import type { RequestRows } from './read-request.js';
+import { finite, type Scored } from './scored.js';
 import { answers } from './split.js';
-
-export interface Scored {
-  /** float32 [rows]. */
-  readonly scores: Float32Array;
-  readonly features: readonly Features[];
-  readonly fallback: boolean;
-  /** [rows], 1 = by the candidate; undefined = all by the endpoint's own version. */
-  readonly byCandidate: Uint8Array | undefined;
-}
 
 const unseen: Features['snapshot'] = [];
 const noFeatures = new Float32Array(0);
@@ -135,13 +127,6 @@ function rowsOf(marks: Uint8Array, wanted: 0 | 1): number[] {
   const rows: number[] = [];
   for (let i = 0; i < marks.length; i++) if (marks[i] === wanted) rows.push(i);
   return rows;
-}
-
-/** @throws MillraceError internal where a score is NaN or infinite: a candidate that says nothing has failed */
-export function finite(scores: Float32Array): Float32Array {
-  for (const score of scores)
-    if (!Number.isFinite(score)) throw new MillraceError('internal', `the model's score is ${score}, not a number`);
-  return scores;
 }
 
 function isCallersFault(error: unknown): boolean {
