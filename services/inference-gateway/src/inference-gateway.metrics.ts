@@ -12,8 +12,8 @@ const table = {
   predictions: {
     type: 'counter',
     name: 'millrace_inference_gateway_predictions_total',
-    help: 'Rows answered',
-    labels: ['endpoint', 'model_version'],
+    help: 'Rows answered, by the version that answered them and its arm: live or canary',
+    labels: ['endpoint', 'model_version', 'arm'],
   },
   fallbacks: {
     type: 'counter',
@@ -24,9 +24,32 @@ const table = {
   latencySeconds: {
     type: 'histogram',
     name: 'millrace_inference_gateway_latency_seconds',
-    help: 'From a request decoded to its predictions logged',
-    labels: ['endpoint'],
+    help: 'From a request decoded to its predictions logged, by arm: live, canary, or mixed where a request had rows of both',
+    labels: ['endpoint', 'arm'],
     buckets: seconds,
+  },
+  shadows: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_shadows_total',
+    help: 'Answered rows that a candidate was shown and scored',
+    labels: ['endpoint', 'model_version'],
+  },
+  unmirrored: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_unmirrored_total',
+    help: 'Answered rows that a candidate was not shown, by reason: queue-full, features-given, fallback or shutdown',
+    labels: ['endpoint', 'reason'],
+  },
+  failures: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_failures_total',
+    help: 'Rows that a version could not answer, by arm: live, canary or shadow, and error code',
+    labels: ['endpoint', 'model_version', 'arm', 'code'],
+  },
+  unkeptNotes: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_unkept_notes_total',
+    help: 'Shadows, failures and counts of unmirrored rows that the write-ahead log did not take',
   },
   featureBatchRows: {
     type: 'histogram',

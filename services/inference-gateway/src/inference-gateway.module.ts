@@ -1,4 +1,5 @@
 import {
+  type BeforeApplicationShutdown,
   type DynamicModule,
   Inject,
   Injectable,
@@ -14,6 +15,7 @@ import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
 import { serveOpenInference } from './inbound/open-inference.grpc.js';
 import { RouteTable } from './inbound/route-table.follower.js';
@@ -28,15 +30,18 @@ const Settings = Symbol('InferenceGatewaySettings');
 
 /** Starts and stops the parts in order. */
 @Injectable()
-class InferenceGateway implements OnApplicationBootstrap, OnApplicationShutdown {
+class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   private readonly wal: WriteAheadLog;
   private readonly features: FeatureStoreClient;
   private readonly workers: WorkerPoolClient;
   private readonly routes: RouteTable;
   private readonly shipper: PredictionShipper;
+  private readonly log: WalPredictionLog;
+  private readonly mirror: Mirror;
+  private drainUntilMs = 0;
 
   constructor(
-    @Inject(Settings) settings: InferenceGatewaySettings,
+    @Inject(Settings) private readonly settings: InferenceGatewaySettings,
     @Inject(MessageLog) messages: MessageLog,
     @Inject(GrpcServer) server: GrpcServer,
     @Inject(Metrics) registry: Metrics,
@@ -69,12 +74,9 @@ class InferenceGateway implements OnApplicationBootstrap, OnApplicationShutdown 
       readiness,
       logger,
     );
-    const predictor = new Predictor(
-      this.features,
-      this.workers,
-      new WalPredictionLog(this.wal),
-      settings.MAX_ROWS_IN_FLIGHT,
-    );
+    this.log = new WalPredictionLog(this.wal, metrics);
+    this.mirror = new Mirror(this.workers, this.log, settings.SHADOW_MAX_ROWS);
+    const predictor = new Predictor(this.features, this.workers, this.log, this.mirror, settings.MAX_ROWS_IN_FLIGHT);
     serveOpenInference(server, this.routes, predictor, metrics, readiness);
     this.ensureTopics = () => messages.ensureTopics([{ id: 'predictionsLogged' }]);
   }
@@ -87,9 +89,15 @@ class InferenceGateway implements OnApplicationBootstrap, OnApplicationShutdown 
     this.shipper.start();
   }
 
-  /** After the server has answered its last call. */
+  beforeApplicationShutdown(): void {
+    this.drainUntilMs = Date.now() + this.settings.DRAIN_GRACE_MS;
+  }
+
+  /** After the server has answered its last call; answered rows are mirrored in what that has left of the grace. */
   async onApplicationShutdown(): Promise<void> {
     await this.routes.stop();
+    await this.mirror.stop(Math.max(0, this.drainUntilMs - Date.now()));
+    await this.log.close();
     await this.shipper.stop();
     this.features.close();
     this.workers.close();

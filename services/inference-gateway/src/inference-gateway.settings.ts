@@ -13,6 +13,8 @@ export const inferenceGatewaySettings = {
   WAL_FSYNC: setting.flag(false),
   /** Rows in flight; beyond it callers get RESOURCE_EXHAUSTED at once. */
   MAX_ROWS_IN_FLIGHT: setting.integer(20_000, 1, 10_000_000),
+  /** Answered rows that may wait to be shown to candidates; beyond it they are counted as unmirrored. */
+  SHADOW_MAX_ROWS: setting.integer(2_000, 1, 1_000_000),
   FEATURES_TIMEOUT_MS: setting.integer(1_000, 10, 60_000),
   WORKER_TIMEOUT_MS: setting.integer(1_000, 10, 60_000),
 };

@@ -1,11 +1,13 @@
-import type { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type {
-  ColumnType,
-  EndpointSpec,
-  FeatureServiceSpec,
-  ModelSpec,
-  StreamSpec,
+import {
+  type ColumnType,
+  type EndpointSpec,
+  featureNames,
+  type FeatureServiceSpec,
+  type FeatureViewSpec,
+  type ModelSpec,
+  type StreamSpec,
 } from '#libs/definitions/definition-kinds.js';
+import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
 import { compileExpression } from '#libs/expressions/compile-expression.js';
 
 export interface InputColumn {
@@ -21,6 +23,10 @@ export interface EndpointPlan {
   readonly model: string;
   readonly task: ModelSpec['task'];
   readonly featureService: string;
+  /** Names what a vector of it means; a version that was trained on another digest is not answered for. */
+  readonly featureServiceDigest: string;
+  /** Its features, in vector order. */
+  readonly features: readonly string[];
   /** Columns of the spine that a request carries. */
   readonly columns: readonly InputColumn[];
   readonly eventTime: string;
@@ -30,21 +36,17 @@ export interface EndpointPlan {
   readonly fallbackPrediction: number | undefined;
 }
 
-/** An endpoint with the version that answers. */
-export interface LiveEndpoint {
-  readonly plan: EndpointPlan;
-  readonly version: ModelVersion;
-}
-
 export interface EndpointDefinitions {
   readonly endpoint: EndpointSpec;
   readonly model: ModelSpec;
   readonly service: FeatureServiceSpec;
+  /** Those that are known; more than the service's do no harm. */
+  readonly views: readonly FeatureViewSpec[];
   readonly spine: StreamSpec;
 }
 
 /** The columns are those that the features read, through derived columns too, and the keys that the log is joined and routed by. */
-export function compileEndpoint({ endpoint, model, service, spine }: EndpointDefinitions): EndpointPlan {
+export function compileEndpoint({ endpoint, model, service, views, spine }: EndpointDefinitions): EndpointPlan {
   const read = columnsRead(service, spine);
   const keys = [model.label.join, ...(endpoint.stickyKey === undefined ? [] : [endpoint.stickyKey])];
   const needed = new Set([...read, ...keys]);
@@ -56,6 +58,8 @@ export function compileEndpoint({ endpoint, model, service, spine }: EndpointDef
     model: model.name,
     task: model.task,
     featureService: service.name,
+    featureServiceDigest: featureServiceDigest(service, views, spine),
+    features: featureNames(service),
     columns,
     eventTime: spine.eventTime,
     joinKey: model.label.join,

@@ -1,6 +1,6 @@
 import type { ModelMetadataResponse } from '#libs/contracts/generated/inference/v2/inference.js';
 import type { ColumnType } from '#libs/definitions/definition-kinds.js';
-import type { LiveEndpoint } from './endpoint-plan.js';
+import type { LiveEndpoint } from './arms.js';
 
 /** How a column travels as a tensor [-1]. A timestamp may also come as BYTES in RFC 3339. */
 export const tensorTypes: Record<ColumnType, string> = {

@@ -1,12 +1,17 @@
 import type { StreamPosition } from '#libs/contracts/generated/millrace/features/v1/features.js';
-import type { Prediction } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import type {
+  Failure,
+  Prediction,
+  ShadowPrediction,
+  Unmirrored,
+} from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 
 /** What the online store could see when it answered; shared by everything of one answer. */
 export type Snapshot = readonly StreamPosition[];
 
 /** The vector of one row. */
 export interface Features {
-  /** float32, in the model's order; NaN = null. */
+  /** float32, in the feature service's order, or as the caller gave it; NaN = null. */
   readonly values: Float32Array;
   readonly asOfMs: number;
   readonly snapshot: Snapshot;
@@ -23,6 +28,9 @@ export abstract class FeatureSource {
   abstract get(featureService: string, digest: string, rows: readonly Uint8Array[]): Promise<Features[]>;
 }
 
+/** For whom a model runs. A canary's failures never count against a worker that others ask; a shadow shares no batch and is not tried again. */
+export type RunLane = 'live' | 'canary' | 'shadow';
+
 /** Where models run. */
 export abstract class ModelRunner {
   /**
@@ -30,7 +38,7 @@ export abstract class ModelRunner {
    * @returns the score of each row: of class 1 for binary, the value for regression
    * @throws MillraceError unavailable, deadline-exceeded, resource-exhausted, internal
    */
-  abstract run(onnxSha256: string, rows: number, input: Float32Array): Promise<Float32Array>;
+  abstract run(onnxSha256: string, rows: number, input: Float32Array, lane: RunLane): Promise<Float32Array>;
   /** Resolves when a worker has loaded and checked the model. */
   abstract prepare(onnxSha256: string, features: number): Promise<void>;
 }
@@ -43,6 +51,13 @@ export interface Unlogged {
   readonly startedMs: number;
 }
 
+/** What is told beside the answers. */
+export interface Notes {
+  readonly shadows?: readonly ShadowPrediction[];
+  readonly failures?: readonly Failure[];
+  readonly unmirrored?: readonly Unmirrored[];
+}
+
 /** Keeps every prediction before it is answered. */
 export abstract class PredictionLog {
   /**
@@ -50,4 +65,6 @@ export abstract class PredictionLog {
    * @throws MillraceError unavailable when they cannot be kept: then nothing may be answered
    */
   abstract keep(predictions: readonly Unlogged[]): Promise<string[]>;
+  /** Keeps notes soon, in the same log; nobody waits for it, and it never throws. What cannot be kept is counted. */
+  abstract note(notes: Notes): void;
 }

@@ -1,99 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
-import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import type { EndpointPlan, LiveEndpoint } from './endpoint-plan.js';
+import { int32, int64, live, plan, setUp, snapshot, text, version } from '../../test/fakes.js';
+import { endpointOf } from './arms.js';
 import { modelMetadata } from './model-metadata.js';
-import { type Features, FeatureSource, ModelRunner, PredictionLog, type Unlogged } from './ports.js';
-import { Predictor } from './predictor.js';
-
-const plan: EndpointPlan = {
-  name: 'late',
-  model: 'late',
-  task: 'binary',
-  featureService: 'risk',
-  columns: [
-    { name: 'flight_id', type: 'string', optional: false },
-    { name: 'at', type: 'timestamp', optional: true },
-    { name: 'minute', type: 'int32', optional: false },
-  ],
-  eventTime: 'at',
-  joinKey: 'flight_id',
-  stickyKey: 'flight_id',
-  logFeatures: true,
-  fallbackPrediction: undefined,
-};
-const version = ModelVersion.fromPartial({
-  model: 'late',
-  version: '3',
-  onnxSha256: 'a',
-  featureServiceDigest: 'd',
-  features: ['f', 'g'],
-});
-const live: LiveEndpoint = { plan, version };
-const snapshot = [{ stream: 's', watermarkMs: 1, appliedOffsets: [5] }];
-
-class FakeFeatures extends FeatureSource {
-  error: MillraceError | undefined;
-  override async get(_service: string, _digest: string, rows: readonly Uint8Array[]): Promise<Features[]> {
-    if (this.error) throw this.error;
-    return rows.map((row) => {
-      const { minute, at } = JSON.parse(Buffer.from(row).toString()) as { minute: number; at?: number };
-      return { values: Float32Array.of(minute, Number.NaN), asOfMs: at ?? 7, snapshot };
-    });
-  }
-}
-
-class FakeRunner extends ModelRunner {
-  error: MillraceError | undefined;
-  override async run(_sha: string, rows: number, input: Float32Array): Promise<Float32Array> {
-    if (this.error) throw this.error;
-    return Float32Array.from({ length: rows }, (_, i) => input[i * 2]! / 100);
-  }
-  override async prepare(): Promise<void> {}
-}
-
-class FakeLog extends PredictionLog {
-  readonly kept: Unlogged[] = [];
-  error: MillraceError | undefined;
-  override async keep(predictions: readonly Unlogged[]): Promise<string[]> {
-    if (this.error) throw this.error;
-    this.kept.push(...predictions);
-    return predictions.map((_, i) => `id-${i}`);
-  }
-}
-
-function setUp(endpoint: LiveEndpoint = live) {
-  const [features, runner, log] = [new FakeFeatures(), new FakeRunner(), new FakeLog()];
-  const predictor = new Predictor(features, runner, log, 10);
-  const infer = (request: object, deadlineMs = Number.POSITIVE_INFINITY) =>
-    predictor.infer(
-      endpoint,
-      ModelInferRequest.fromPartial({ modelName: 'late', id: 'r1', ...request }),
-      'tester',
-      deadlineMs,
-    );
-  return { features, runner, log, infer };
-}
-
-const text = (name: string, ...values: string[]) => ({
-  name,
-  datatype: 'BYTES',
-  shape: [values.length],
-  contents: { bytesContents: values.map((value) => Buffer.from(value)) },
-});
-const int32 = (name: string, ...values: number[]) => ({
-  name,
-  datatype: 'INT32',
-  shape: [values.length],
-  contents: { intContents: values },
-});
-const int64 = (name: string, ...values: number[]) => ({
-  name,
-  datatype: 'INT64',
-  shape: [values.length],
-  contents: { int64Contents: values },
-});
 
 describe('a prediction', () => {
   it('is scored, kept in the log with what it was made of, and only then answered', async () => {
@@ -146,7 +55,7 @@ describe('a prediction', () => {
   });
 
   it('is answered with the declared fallback, flagged and kept as one, when a part is away', async () => {
-    const { infer, log, features } = setUp({ plan: { ...plan, fallbackPrediction: 0.25 }, version });
+    const { infer, log, features } = setUp(endpointOf({ ...plan, fallbackPrediction: 0.25 }, version));
     features.error = new MillraceError('unavailable', 'redis is away');
     const response = await infer({ inputs: [text('flight_id', 'x'), int32('minute', 1)] });
     expect(response.rawOutputContents[0]!.readFloatLE(0)).toBe(0.25);
@@ -160,7 +69,7 @@ describe('a prediction', () => {
     await expect(infer({ inputs: [text('flight_id', 'x'), int32('minute', 1)] })).rejects.toMatchObject({
       code: 'unavailable',
     });
-    const declared = setUp({ plan: { ...plan, fallbackPrediction: 0.25 }, version });
+    const declared = setUp(endpointOf({ ...plan, fallbackPrediction: 0.25 }, version));
     declared.features.error = new MillraceError('invalid-argument', 'wrong');
     await expect(declared.infer({ inputs: [text('flight_id', 'x'), int32('minute', 1)] })).rejects.toMatchObject({
       code: 'invalid-argument',

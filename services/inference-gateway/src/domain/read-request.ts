@@ -2,7 +2,8 @@ import { timestampMs } from '#libs/definitions/timestamp.js';
 import type { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { decodeInputs, type Tensor } from '#libs/tensors/tensor-codec.js';
-import type { EndpointPlan, InputColumn, LiveEndpoint } from './endpoint-plan.js';
+import type { LiveEndpoint } from './arms.js';
+import type { EndpointPlan, InputColumn } from './endpoint-plan.js';
 import { givenVector, tensorTypes } from './model-metadata.js';
 
 export const maxRows = 1_000;

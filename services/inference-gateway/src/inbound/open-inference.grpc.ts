@@ -26,16 +26,15 @@ export function serveOpenInference(
     request: ModelInferRequest,
     { caller, deadlineMs }: CallContext,
   ): Promise<ModelInferResponse> => {
-    const startedMs = performance.now();
     const endpoint = request.modelName;
     try {
-      const live = routes.get(endpoint, request.modelVersion);
-      const response = await predictor.infer(live, request, caller.name, deadlineMs);
-      const rows = response.outputs[0]!.shape[0]!;
+      const response = await predictor.infer(
+        routes.get(endpoint, request.modelVersion),
+        request,
+        caller.name,
+        deadlineMs,
+      );
       metrics.requests.inc({ endpoint, outcome: 'ok' });
-      metrics.predictions.inc({ endpoint, model_version: live.version.version }, rows);
-      if (response.parameters['fallback'] !== undefined) metrics.fallbacks.inc({ endpoint }, rows);
-      metrics.latencySeconds.observe({ endpoint }, (performance.now() - startedMs) / 1_000);
       return response;
     } catch (error) {
       const code = error instanceof MillraceError ? error.code : 'internal';

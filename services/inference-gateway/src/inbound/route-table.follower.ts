@@ -1,29 +1,33 @@
-import { Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type { Kind, Specs } from '#libs/definitions/definition-kinds.js';
-import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { type Candidate, type ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import type { FeatureViewSpec, Kind, Specs } from '#libs/definitions/definition-kinds.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type FollowedDefinition, followDefinitions } from '#libs/messaging/follow-definitions.js';
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
-import { compileEndpoint, type EndpointPlan, type LiveEndpoint } from '../domain/endpoint-plan.js';
+import { endpointOf, type LiveEndpoint, namedVersion } from '../domain/arms.js';
+import { compileEndpoint, type EndpointPlan } from '../domain/endpoint-plan.js';
 import type { ModelRunner } from '../domain/ports.js';
+import { ModelPreparer } from './model-preparer.js';
 
 /**
  * Which endpoint is answered by which version: the newest definitions and routes of their compacted topics. They stay as they are when nobody publishes: serving
- * needs no registry. A new version is loaded and checked by a worker before traffic goes to it.
+ * needs no registry. A version is loaded and checked by a worker before traffic goes to it; until then the one before answers, or a candidate is not shown anything.
  */
 export class RouteTable {
   private readonly definitions = new Map<string, unknown>();
   private readonly routes = new Map<string, Route>();
   private readonly plans = new Map<string, EndpointPlan | undefined>();
   private readonly live = new Map<string, LiveEndpoint>();
-  private readonly preparing = new Map<string, string>();
+  private readonly preparer: ModelPreparer;
   private followers: Consumer[] = [];
 
   constructor(
     private readonly messages: MessageLog,
-    private readonly runner: ModelRunner,
+    runner: ModelRunner,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.preparer = new ModelPreparer(runner, logger, (endpoint) => this.serve(endpoint));
+  }
 
   /** Resolves when every definition and route that exists is known. */
   async start(): Promise<void> {
@@ -34,13 +38,15 @@ export class RouteTable {
   }
 
   async stop(): Promise<void> {
+    this.preparer.stop();
     await Promise.all(this.followers.map((follower) => follower.stop()));
   }
 
-  /** @throws MillraceError not-found (no such endpoint or version), unavailable (nothing is live yet) */
+  /** @param version empty = whichever is to answer; else the live one or the candidate, which then answers everything. @throws MillraceError not-found (no such endpoint or version), unavailable (nothing is live yet) */
   get(endpoint: string, version: string): LiveEndpoint {
     const found = this.live.get(endpoint);
-    if (found !== undefined && (version === '' || version === found.version.version)) return found;
+    const answering = found === undefined || version === '' ? found : namedVersion(found, version);
+    if (answering !== undefined) return answering;
     const route = this.routes.get(endpoint);
     if (route === undefined || route.deleted)
       throw new MillraceError('not-found', `Request for unknown model: '${endpoint}' is not found`);
@@ -54,7 +60,7 @@ export class RouteTable {
 
   isReady(endpoint: string, version: string): boolean {
     const found = this.live.get(endpoint);
-    return found !== undefined && (version === '' || version === found.version.version);
+    return found !== undefined && (version === '' || namedVersion(found, version) !== undefined);
   }
 
   private onDefinition({ kind, name, spec }: FollowedDefinition): void {
@@ -74,37 +80,41 @@ export class RouteTable {
     const route = this.routes.get(endpoint);
     if (route === undefined || route.deleted) {
       this.live.delete(endpoint);
+      this.preparer.forget(endpoint);
       return;
     }
-    const version = route.live;
-    const plan = this.planOf(endpoint);
-    if (version === undefined || plan === undefined) return;
-    const current = this.live.get(endpoint);
-    if (current?.version.onnxSha256 === version.onnxSha256) this.live.set(endpoint, { plan, version });
-    else void this.prepare(endpoint, version);
+    if (route.live === undefined || this.planOf(endpoint) === undefined) return;
+    const needed = [route.live, route.candidate?.version].filter((version) => version !== undefined);
+    this.preparer.want(endpoint, { needed, previous: route.previous });
+    this.serve(endpoint);
   }
 
-  private async prepare(endpoint: string, version: LiveEndpoint['version']): Promise<void> {
-    if (this.preparing.get(endpoint) === version.onnxSha256) return;
-    this.preparing.set(endpoint, version.onnxSha256);
-    for (
-      let delayMs = 100;
-      this.preparing.get(endpoint) === version.onnxSha256;
-      delayMs = Math.min(2_000, delayMs * 2)
-    ) {
-      try {
-        await this.runner.prepare(version.onnxSha256, version.features.length);
-        if (this.preparing.get(endpoint) !== version.onnxSha256) return;
-        this.preparing.delete(endpoint);
-        const plan = this.planOf(endpoint);
-        if (plan !== undefined) this.live.set(endpoint, { plan, version });
-        this.logger.info('version_live', { endpoint, version: version.version, onnxSha256: version.onnxSha256 });
-        return;
-      } catch (error) {
-        this.logger.warn('version_not_prepared', { endpoint, version: version.version, error: errorMessage(error) });
-        await new Promise((resolve) => setTimeout(resolve, delayMs));
-      }
+  /** Puts what is ready of a route to work. */
+  private serve(endpoint: string): void {
+    const { live, candidate } = this.routes.get(endpoint) ?? {};
+    const plan = this.planOf(endpoint);
+    if (live === undefined || plan === undefined) return;
+    const before = this.live.get(endpoint);
+    if (!this.preparer.isPrepared(endpoint, live)) {
+      // The version before answers on; what was tried beside it was of a route that is over.
+      if (before !== undefined) this.live.set(endpoint, { ...before, candidate: undefined });
+      return;
     }
+    const ready = candidate !== undefined && this.isReadyBeside(endpoint, live, candidate) ? candidate : undefined;
+    this.live.set(endpoint, endpointOf(plan, live, ready));
+    if (before?.version.onnxSha256 !== live.onnxSha256 || before.version.version !== live.version)
+      this.logger.info('version_live', { endpoint, version: live.version, onnxSha256: live.onnxSha256 });
+  }
+
+  private isReadyBeside(endpoint: string, live: ModelVersion, { version }: Candidate): boolean {
+    if (version === undefined || !this.preparer.isPrepared(endpoint, version)) return false;
+    if (version.featureServiceDigest === live.featureServiceDigest) return true;
+    this.logger.warn('candidate_not_comparable', {
+      endpoint,
+      version: version.version,
+      problem: `trained on feature service ${version.featureServiceDigest.slice(0, 12)}, the live version on ${live.featureServiceDigest.slice(0, 12)}`,
+    });
+    return false;
   }
 
   /** Undefined while a definition that it needs is not known. */
@@ -119,7 +129,12 @@ export class RouteTable {
     const service = model && this.spec('FeatureService', model.features);
     const spine = service && this.spec('Stream', service.spine);
     if (!endpoint || !model || !service || !spine) return undefined;
-    return compileEndpoint({ endpoint, model, service, spine });
+    return compileEndpoint({ endpoint, model, service, views: this.views(), spine });
+  }
+
+  private views(): FeatureViewSpec[] {
+    const views = [...this.definitions].filter(([key]) => key.startsWith('FeatureView/'));
+    return views.map(([, spec]) => spec as FeatureViewSpec);
   }
 
   private spec<K extends Kind>(kind: K, name: string): Specs[K] | undefined {

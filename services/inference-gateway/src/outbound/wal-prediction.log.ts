@@ -1,6 +1,9 @@
 import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
-import { PredictionLog, type Snapshot, type Unlogged } from '../domain/ports.js';
+import { type Notes, PredictionLog, type Snapshot, type Unlogged } from '../domain/ports.js';
+import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+import { countAnswer, countNotes } from './count-log.js';
+import { NoteBlocks } from './note-blocks.js';
 import { TurnBatcher } from './turn-batcher.js';
 
 interface Waiting {
@@ -12,16 +15,32 @@ interface Waiting {
 /** A block is one record of Kafka: of more rows than this, or of one larger request, it becomes several. */
 const maxBlockRows = 1_000;
 
-/** Everything that is ready in one turn becomes one block, appended to the write-ahead log in one write; only then is it answered. */
+/** Everything that is ready in one turn becomes one block, appended to the write-ahead log in one write; only then is it answered. Notes follow in blocks of their own. */
 export class WalPredictionLog extends PredictionLog {
   private readonly batcher = new TurnBatcher<Waiting>((waiting) => this.flush(waiting));
 
-  constructor(private readonly wal: WriteAheadLog) {
+  private readonly notes: NoteBlocks;
+
+  constructor(
+    private readonly wal: WriteAheadLog,
+    private readonly metrics: InferenceGatewayMetrics,
+  ) {
     super();
+    this.notes = new NoteBlocks(wal, (unkept) => metrics.unkeptNotes.inc(unkept));
   }
 
   override keep(predictions: readonly Unlogged[]): Promise<string[]> {
     return new Promise((resolve, reject) => this.batcher.add({ predictions, resolve, reject }));
+  }
+
+  override note(notes: Notes): void {
+    countNotes(this.metrics, notes);
+    this.notes.add(notes);
+  }
+
+  /** Writes the notes that still linger. */
+  async close(): Promise<void> {
+    await this.notes.flush();
   }
 
   private flush(waiting: readonly Waiting[]): void {
@@ -40,8 +59,12 @@ export class WalPredictionLog extends PredictionLog {
     const { block, ids } = this.block(waiting.flatMap(({ predictions }) => predictions));
     this.wal.append(PredictionBlock.encode(block).finish()).then(
       () => {
+        const nowMs = performance.now();
         let first = 0;
-        for (const { predictions, resolve } of waiting) resolve(ids.slice(first, (first += predictions.length)));
+        for (const { predictions, resolve } of waiting) {
+          countAnswer(this.metrics, predictions, nowMs);
+          resolve(ids.slice(first, (first += predictions.length)));
+        }
       },
       (error: unknown) => {
         for (const { reject } of waiting) reject(error);

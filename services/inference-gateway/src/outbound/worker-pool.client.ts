@@ -4,7 +4,7 @@ import { InferenceWorkerClient } from '#libs/contracts/generated/millrace/worker
 import { type ErrorCode, MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
-import { ModelRunner } from '../domain/ports.js';
+import { ModelRunner, type RunLane } from '../domain/ports.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
 import { TurnBatcher } from './turn-batcher.js';
 
@@ -12,32 +12,42 @@ interface Question {
   readonly onnxSha256: string;
   readonly rows: number;
   readonly input: Float32Array;
+  readonly lane: RunLane;
   resolve(scores: Float32Array): void;
   reject(error: unknown): void;
 }
 
 type Batch = Omit<InferBatch, 'batchId'>;
 
-/** One worker: its stream, and a breaker that stops asking while it fails. A wrong question is not a failure of the worker. */
+type Ask = (batch: Batch) => Promise<InferResult>;
+
+/** One worker: its stream, and a breaker that stops asking while it fails. A wrong question is not a failure of the worker, and a candidate's failures are its own. */
 class Worker {
   readonly peer: Peer<InferenceWorkerClient>;
   readonly stream: MultiplexedStream<InferBatch, InferResult>;
-  readonly breaker: CircuitBreaker<[Batch], InferResult>;
+  /** Without a breaker: a shadow neither trips one nor is tried again. */
+  readonly ask: Ask;
+  readonly breakers: Record<'live' | 'canary', CircuitBreaker<[Batch], InferResult>>;
 
   constructor(address: string, token: string, timeoutMs: number) {
     const name = `inference-worker ${address}`;
     this.peer = new Peer(InferenceWorkerClient, name, address, token);
     this.stream = new MultiplexedStream(name, () => this.peer.stub.infer(this.peer.metadata));
-    this.breaker = new CircuitBreaker(async (batch: Batch) => checked(await this.stream.ask(batch, timeoutMs)), {
-      timeout: false, // the stream bounds every question by itself
-      volumeThreshold: 5,
-      errorThresholdPercentage: 50,
-      resetTimeout: 500,
-      rollingCountTimeout: 5_000,
-      errorFilter: (error: unknown) =>
-        error instanceof MillraceError && !['unavailable', 'deadline-exceeded'].includes(error.code),
-    });
+    this.ask = async (batch) => checked(await this.stream.ask(batch, timeoutMs));
+    this.breakers = { live: breakerOf(this.ask), canary: breakerOf(this.ask) };
   }
+}
+
+function breakerOf(ask: Ask): CircuitBreaker<[Batch], InferResult> {
+  return new CircuitBreaker(ask, {
+    timeout: false, // the stream bounds every question by itself
+    volumeThreshold: 5,
+    errorThresholdPercentage: 50,
+    resetTimeout: 500,
+    rollingCountTimeout: 5_000,
+    errorFilter: (error: unknown) =>
+      error instanceof MillraceError && !['unavailable', 'deadline-exceeded'].includes(error.code),
+  });
 }
 
 const codes: Record<string, ErrorCode> = {
@@ -54,7 +64,7 @@ function checked(result: InferResult): InferResult {
   throw new MillraceError(codes[result.errorCode] ?? 'internal', `inference-worker: ${result.errorMessage}`);
 }
 
-/** Scores over one stream a worker; questions of one turn go out as one batch a model, to the worker with the least in flight. A batch that a worker could not take goes to another once. */
+/** Scores over one stream a worker; questions of one turn go out as one batch a model and lane, to the worker with the least in flight. A batch that a worker could not take goes to another once. */
 export class WorkerPoolClient extends ModelRunner {
   private readonly workers: Worker[];
   private readonly batcher = new TurnBatcher<Question>((questions) => this.flush(questions));
@@ -68,8 +78,8 @@ export class WorkerPoolClient extends ModelRunner {
     this.workers = addresses.map((address) => new Worker(address, token, timeoutMs));
   }
 
-  override run(onnxSha256: string, rows: number, input: Float32Array): Promise<Float32Array> {
-    return new Promise((resolve, reject) => this.batcher.add({ onnxSha256, rows, input, resolve, reject }));
+  override run(onnxSha256: string, rows: number, input: Float32Array, lane: RunLane): Promise<Float32Array> {
+    return new Promise((resolve, reject) => this.batcher.add({ onnxSha256, rows, input, lane, resolve, reject }));
   }
 
   override async prepare(onnxSha256: string, features: number): Promise<void> {
@@ -80,8 +90,9 @@ export class WorkerPoolClient extends ModelRunner {
   }
 
   close(): void {
-    for (const { stream, breaker, peer } of this.workers) {
-      breaker.shutdown();
+    for (const { stream, breakers, peer } of this.workers) {
+      breakers.live.shutdown();
+      breakers.canary.shutdown();
       stream.close();
       peer.close();
     }
@@ -89,8 +100,13 @@ export class WorkerPoolClient extends ModelRunner {
 
   private flush(questions: readonly Question[]): void {
     const groups = new Map<string, Question[]>();
-    for (const question of questions)
-      groups.set(question.onnxSha256, [...(groups.get(question.onnxSha256) ?? []), question]);
+    for (const question of questions) {
+      const { onnxSha256, lane } = question;
+      const key = lane === 'live' ? onnxSha256 : `${lane} ${onnxSha256}`;
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [question]);
+      else group.push(question);
+    }
     for (const group of groups.values())
       this.ask(group).catch((error: unknown) => {
         for (const { reject } of group) reject(error);
@@ -100,8 +116,9 @@ export class WorkerPoolClient extends ModelRunner {
   private async ask(group: readonly Question[]): Promise<void> {
     const rows = group.reduce((sum, question) => sum + question.rows, 0);
     const input = joined(group);
-    const result = await this.fire({
-      onnxSha256: group[0]!.onnxSha256,
+    const { onnxSha256, lane } = group[0]!;
+    const result = await this.fire(lane, {
+      onnxSha256,
       rows,
       features: input.length / rows,
       input: float32Bytes(input),
@@ -119,21 +136,23 @@ export class WorkerPoolClient extends ModelRunner {
     }
   }
 
-  private async fire(batch: Batch): Promise<InferResult> {
-    const [first, second] = this.byLoad();
+  private async fire(lane: RunLane, batch: Batch): Promise<InferResult> {
+    if (lane === 'shadow') return this.byLoad('live')[0]!.ask(batch);
+    const [first, second] = this.byLoad(lane);
+    const breaker = first!.breakers[lane];
     try {
-      return await first!.breaker.fire(batch);
+      return await breaker.fire(batch);
     } catch (error) {
       if (error instanceof MillraceError && error.code !== 'unavailable') throw error;
-      if (second === undefined && first!.breaker.opened) throw unavailable(error);
-      return (second ?? first!).breaker.fire(batch).catch((again: unknown) => {
+      if (second === undefined && breaker.opened) throw unavailable(error);
+      return (second ?? first!).breakers[lane].fire(batch).catch((again: unknown) => {
         throw unavailable(again);
       });
     }
   }
 
-  private byLoad(): Worker[] {
-    const closed = this.workers.filter(({ breaker }) => !breaker.opened);
+  private byLoad(lane: 'live' | 'canary'): Worker[] {
+    const closed = this.workers.filter(({ breakers }) => !breakers[lane].opened);
     return (closed.length > 0 ? closed : this.workers).toSorted((a, b) => a.stream.inFlight - b.stream.inFlight);
   }
 }

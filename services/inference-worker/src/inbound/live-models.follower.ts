@@ -4,7 +4,7 @@ import { type ModelVersion, Route } from '#libs/contracts/generated/millrace/reg
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { LiveModels, ModelRef } from '../domain/live-models.js';
 
-/** Reads which versions exist and which are live; the service is ready when those that are live have been loaded. */
+/** Reads which versions exist and which routes name; the service is ready when those that routes name have been tried. */
 export class LiveModelsFollower implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private followers: Consumer[] = [];
 
@@ -16,7 +16,7 @@ export class LiveModelsFollower implements OnApplicationBootstrap, BeforeApplica
   async onApplicationBootstrap(): Promise<void> {
     this.followers = await Promise.all([
       this.messageLog.follow('modelsChanged', (key, value) => this.liveModels.setVersion(key, versionOf(value))),
-      this.messageLog.follow('routesChanged', (key, value) => this.liveModels.setRoute(key, liveOf(value))),
+      this.messageLog.follow('routesChanged', (key, value) => this.liveModels.setRoute(key, namedBy(value))),
     ]);
     await this.liveModels.start();
   }
@@ -30,10 +30,11 @@ function versionOf(value: Buffer | null): ModelRef | undefined {
   return value === null ? undefined : refOf(ModelVersionChanged.decode(value).version);
 }
 
-function liveOf(value: Buffer | null): ModelRef | undefined {
-  if (value === null) return undefined;
-  const route = Route.decode(value);
-  return route.deleted ? undefined : refOf(route.live);
+/** What answers, what is tried beside it, and what a rollback goes back to. */
+function namedBy(value: Buffer | null): ModelRef[] {
+  const route = value === null ? undefined : Route.decode(value);
+  if (route === undefined || route.deleted) return [];
+  return [route.live, route.candidate?.version, route.previous].flatMap((version) => refOf(version) ?? []);
 }
 
 function refOf(version: ModelVersion | undefined): ModelRef | undefined {

@@ -1,0 +1,159 @@
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import { type Arm, type CandidateArm, inputOf, type LiveEndpoint } from './arms.js';
+import { failuresOf, instantOf, stickyKeyOf } from './logged-rows.js';
+import type { Features, FeatureSource, ModelRunner, PredictionLog } from './ports.js';
+import type { RequestRows } from './read-request.js';
+import { finite, type Scored } from './scored.js';
+import { answers } from './split.js';
+
+const unseen: Features['snapshot'] = [];
+const noFeatures = new Float32Array(0);
+
+/** Rows -> features -> scores: each row by the version that its sticky key falls to, and by the live one where the candidate fails. */
+export class Scorer {
+  constructor(
+    private readonly features: FeatureSource,
+    private readonly runner: ModelRunner,
+    private readonly log: PredictionLog,
+  ) {}
+
+  /**
+   * @param texts the rows as UTF-8 JSON objects
+   * @throws MillraceError where a row cannot be scored and no fallback is declared, or the request is what is wrong
+   */
+  async score(endpoint: LiveEndpoint, asked: RequestRows, texts: readonly Uint8Array[]): Promise<Scored> {
+    const byCandidate = drawn(endpoint, asked);
+    try {
+      const features = await this.vectors(endpoint, asked, texts, byCandidate);
+      const scores =
+        byCandidate === undefined
+          ? await this.run(endpoint, endpoint, asked, features)
+          : await this.runArms(endpoint, endpoint.candidate!, asked, features, byCandidate);
+      return { scores, features, fallback: false, byCandidate };
+    } catch (error) {
+      return fallback(endpoint, asked, error);
+    }
+  }
+
+  /** Asked for once, whichever versions answer; what fails here fails for each row's own arm. */
+  private async vectors(
+    endpoint: LiveEndpoint,
+    { rows, given }: RequestRows,
+    texts: readonly Uint8Array[],
+    byCandidate: Uint8Array | undefined,
+  ): Promise<readonly Features[]> {
+    const { plan, version } = endpoint;
+    if (given !== undefined) return split(given, rows, plan.eventTime);
+    try {
+      return await this.features.get(plan.featureService, version.featureServiceDigest, texts);
+    } catch (error) {
+      const instants = rows.map((row) => instantOf(row, plan.eventTime));
+      const armOf = (i: number): Arm => (byCandidate?.[i] === 1 ? endpoint.candidate! : endpoint);
+      this.note(
+        error,
+        instants.flatMap((asOfMs, i) => failuresOf(endpoint, armOf(i), [asOfMs], error)),
+      );
+      throw error;
+    }
+  }
+
+  /** Both versions at once. Rows that the candidate fails go to the live one, and their mark is taken off. */
+  private async runArms(
+    endpoint: LiveEndpoint,
+    candidate: CandidateArm,
+    asked: RequestRows,
+    features: readonly Features[],
+    byCandidate: Uint8Array,
+  ): Promise<Float32Array> {
+    const scores = new Float32Array(features.length);
+    const fill = async (arm: Arm, rows: readonly number[]): Promise<void> => {
+      if (rows.length === 0) return;
+      const part = await this.run(endpoint, arm, asked, features, rows);
+      for (let i = 0; i < rows.length; i++) scores[rows[i]!] = part[i]!;
+    };
+    const theirs = rowsOf(byCandidate, 1);
+    const ours = fill(endpoint, rowsOf(byCandidate, 0));
+    const canary = fill(candidate, theirs).catch(async (error: unknown) => {
+      if (isCallersFault(error)) throw error;
+      byCandidate.fill(0);
+      await fill(endpoint, theirs);
+    });
+    await Promise.all([ours, canary]);
+    return scores;
+  }
+
+  private async run(
+    endpoint: LiveEndpoint,
+    arm: Arm,
+    { given }: RequestRows,
+    features: readonly Features[],
+    rows?: readonly number[],
+  ): Promise<Float32Array> {
+    try {
+      const columns = given === undefined ? arm.columns : undefined;
+      const input = given !== undefined && rows === undefined ? given : inputOf(arm.version, columns, features, rows);
+      const scores = await this.runner.run(arm.version.onnxSha256, rows?.length ?? features.length, input, arm.arm);
+      return arm.arm === 'canary' ? finite(scores) : scores;
+    } catch (error) {
+      const failed = rows === undefined ? features : rows.map((i) => features[i]!);
+      this.note(
+        error,
+        failuresOf(
+          endpoint,
+          arm,
+          failed.map(({ asOfMs }) => asOfMs),
+          error,
+        ),
+      );
+      throw error;
+    }
+  }
+
+  private note(error: unknown, failures: ReturnType<typeof failuresOf>): void {
+    if (!isCallersFault(error)) this.log.note({ failures });
+  }
+}
+
+/** Which rows the candidate answers; undefined = none. A vector that is given whole is the live version's. */
+function drawn({ plan, candidate }: LiveEndpoint, { rows, given }: RequestRows): Uint8Array | undefined {
+  if (candidate === undefined || candidate.percent <= 0) return undefined;
+  if (given !== undefined && !candidate.takesGiven) return undefined;
+  const { rolloutId, percent } = candidate;
+  const marks = Uint8Array.from(rows, (row) => (answers(rolloutId, stickyKeyOf(plan, row), percent) ? 1 : 0));
+  return marks.includes(1) ? marks : undefined;
+}
+
+function rowsOf(marks: Uint8Array, wanted: 0 | 1): number[] {
+  const rows: number[] = [];
+  for (let i = 0; i < marks.length; i++) if (marks[i] === wanted) rows.push(i);
+  return rows;
+}
+
+function isCallersFault(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === 'invalid-argument';
+}
+
+/** A fallback answers for parts that are away, never for a request that is wrong. */
+function fallback({ plan }: LiveEndpoint, { rows }: RequestRows, error: unknown): Scored {
+  if (plan.fallbackPrediction === undefined || !(error instanceof MillraceError) || !isOutage(error)) throw error;
+  const features = rows.map((row) => ({
+    values: noFeatures,
+    asOfMs: instantOf(row, plan.eventTime),
+    snapshot: unseen,
+  }));
+  const scores = new Float32Array(rows.length).fill(plan.fallbackPrediction);
+  return { scores, features, fallback: true, byCandidate: undefined };
+}
+
+function isOutage(error: MillraceError): boolean {
+  return error.code === 'unavailable' || error.code === 'deadline-exceeded' || error.code === 'internal';
+}
+
+function split(given: Float32Array, rows: readonly Record<string, unknown>[], eventTime: string): Features[] {
+  const width = given.length / rows.length;
+  return rows.map((row, i) => ({
+    values: given.subarray(i * width, (i + 1) * width),
+    asOfMs: instantOf(row, eventTime),
+    snapshot: unseen,
+  }));
+}

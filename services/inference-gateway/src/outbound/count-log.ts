@@ -1,0 +1,27 @@
+import type { Notes, Unlogged } from '../domain/ports.js';
+import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+
+type AnswerMetrics = Pick<InferenceGatewayMetrics, 'predictions' | 'fallbacks' | 'latencySeconds'>;
+type NoteMetrics = Pick<InferenceGatewayMetrics, 'shadows' | 'unmirrored' | 'failures'>;
+
+/** Counts the rows of one request as they have been kept. @param nowMs performance.now() */
+export function countAnswer(metrics: AnswerMetrics, rows: readonly Unlogged[], nowMs: number): void {
+  const { prediction, startedMs } = rows[0]!;
+  const { endpoint, arm } = prediction;
+  let same = 0;
+  for (const row of rows) if (row.prediction.arm === arm) same += 1;
+  const other = same === rows.length ? undefined : rows.find((row) => row.prediction.arm !== arm)!.prediction;
+  metrics.predictions.inc({ endpoint, model_version: prediction.modelVersion, arm }, same);
+  if (other !== undefined)
+    metrics.predictions.inc({ endpoint, model_version: other.modelVersion, arm: other.arm }, rows.length - same);
+  if (prediction.fallback) metrics.fallbacks.inc({ endpoint }, rows.length);
+  metrics.latencySeconds.observe({ endpoint, arm: other === undefined ? arm : 'mixed' }, (nowMs - startedMs) / 1_000);
+}
+
+export function countNotes(metrics: NoteMetrics, { shadows, failures, unmirrored }: Notes): void {
+  for (const { endpoint, modelVersion } of shadows ?? [])
+    metrics.shadows.inc({ endpoint, model_version: modelVersion });
+  for (const { endpoint, modelVersion, arm, code } of failures ?? [])
+    metrics.failures.inc({ endpoint, model_version: modelVersion, arm, code });
+  for (const { endpoint, reason, rows } of unmirrored ?? []) metrics.unmirrored.inc({ endpoint, reason }, rows);
+}

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import {
+  Failure,
+  Prediction,
+  PredictionBlock,
+  ShadowPrediction,
+} from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import { Metrics } from '#libs/telemetry/metrics.js';
+import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import type { Unlogged } from '../domain/ports.js';
+import { inferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+import { WalPredictionLog } from './wal-prediction.log.js';
+
+let folder: string;
+let wal: WriteAheadLog;
+let log: WalPredictionLog;
+let registry: Metrics;
+
+function open(maxBytes = 1e9): void {
+  wal = new WriteAheadLog({ folder, maxBytes, fsync: false });
+  registry = new Metrics('inference-gateway');
+  log = new WalPredictionLog(wal, inferenceGatewayMetrics(registry));
+}
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'wal-log-'));
+});
+afterEach(async () => {
+  await wal.close();
+  rmSync(folder, { recursive: true });
+});
+
+const row = (more: Partial<Prediction>): Unlogged => ({
+  prediction: Prediction.fromPartial({ endpoint: 'late', modelVersion: '3', arm: 'live', ...more }),
+  snapshot: [],
+  startedMs: 0,
+});
+const unmirrored = (reason: string, rows: number) => ({
+  endpoint: 'late',
+  rolloutId: 'r',
+  rolloutStep: 0,
+  reason,
+  rows,
+  atMs: 1,
+});
+const blocks = async (): Promise<PredictionBlock[]> =>
+  (await wal.readAfter(0, 1e6)).map(({ payload }) => PredictionBlock.decode(payload));
+const counted = async (name: string): Promise<string[]> =>
+  (await registry.registry.getSingleMetricAsString(`millrace_inference_gateway_${name}`))
+    .split('\n')
+    .filter((line) => !line.startsWith('#'))
+    .map((line) => line.replace(/.*\{(.*),service=.*\} /, '$1 '));
+
+it('keeps notes in blocks of their own, in the order of the log, with equal counts added up', async () => {
+  open();
+  const ids = await log.keep([row({}), row({ arm: 'canary', modelVersion: '4' })]);
+  log.note({ shadows: [ShadowPrediction.fromPartial({ primaryId: ids[0]!, endpoint: 'late', modelVersion: '4' })] });
+  log.note({ unmirrored: [unmirrored('queue-full', 2)] });
+  log.note({ unmirrored: [unmirrored('queue-full', 3), unmirrored('shutdown', 1)] });
+  log.note({
+    failures: [Failure.fromPartial({ endpoint: 'late', modelVersion: '4', arm: 'canary', code: 'internal' })],
+  });
+  await log.close();
+  const [answers, notes, ...more] = await blocks();
+  expect(more).toEqual([]);
+  expect([answers!.sequence, answers!.predictions.length, answers!.shadows.length]).toEqual([1, 2, 0]);
+  expect([notes!.sequence, notes!.walId, notes!.predictions.length]).toEqual([2, wal.id, 0]);
+  expect(notes!.shadows[0]!.primaryId).toBe(ids[0]);
+  expect(notes!.failures).toHaveLength(1);
+  expect(notes!.unmirrored.map(({ reason, rows }) => [reason, rows])).toEqual([
+    ['queue-full', 5],
+    ['shutdown', 1],
+  ]);
+});
+
+it('counts rows by arm, and what is noted', async () => {
+  open();
+  await log.keep([row({}), row({ arm: 'canary', modelVersion: '4' }), row({})]);
+  await log.keep([row({ arm: 'canary', modelVersion: '4' })]);
+  log.note({ unmirrored: [unmirrored('queue-full', 5)] });
+  await log.close();
+  expect(await counted('predictions_total')).toEqual([
+    'endpoint="late",model_version="3",arm="live" 2',
+    'endpoint="late",model_version="4",arm="canary" 2',
+  ]);
+  expect(await counted('unmirrored_total')).toEqual(['endpoint="late",reason="queue-full" 5']);
+  const latencies = await registry.registry.getSingleMetricAsString('millrace_inference_gateway_latency_seconds');
+  expect([...latencies.matchAll(/_count\{.*arm="(\w+)".* (\d+)$/gm)].map(([, arm, n]) => `${arm} ${n}`)).toEqual([
+    'mixed 1',
+    'canary 1',
+  ]);
+});
+
+it('counts notes that the log does not take, and goes on', async () => {
+  open(1);
+  await wal.append(Buffer.from('full'));
+  log.note({ unmirrored: [unmirrored('queue-full', 5)] });
+  await log.close();
+  expect((await counted('unkept_notes_total'))[0]).toMatch(/ 1$/);
+});
