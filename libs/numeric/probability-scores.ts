@@ -1,4 +1,5 @@
 import { type Estimate, meanEstimate } from './estimate.js';
+import { generator } from './generator.js';
 
 /** Probabilities closer to 0 or 1 than this are taken as this: one sure mistake would else be infinitely bad. */
 const clip = 1e-7;
@@ -58,15 +59,4 @@ function eceOf(
     happened[bin]! += labels[row]!;
   }
   return predicted.reduce((sum, total, bin) => sum + Math.abs(total - happened[bin]!), 0) / n;
-}
-
-/** mulberry32: uniform on [0, 1). */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

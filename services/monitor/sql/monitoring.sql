@@ -24,12 +24,82 @@ CREATE TABLE IF NOT EXISTS monitoring.predictions (
   position_watermarks Array(Int64) COMMENT 'their watermarks, epoch ms,',
   position_offsets Array(Array(Int64)) COMMENT 'and the last raw offset applied of each partition',
   log_id LowCardinality(String) COMMENT 'write-ahead log of the gateway',
-  log_sequence UInt64 COMMENT 'block in it'
+  log_sequence UInt64 COMMENT 'block in it',
+  arm LowCardinality(String) DEFAULT 'live' COMMENT 'who answered: live or canary',
+  rollout_id LowCardinality(String) COMMENT 'rollout under way; empty = none',
+  rollout_step UInt32
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(as_of)
 ORDER BY (endpoint, as_of, prediction_id)
 SETTINGS non_replicated_deduplication_window = 10000
+;
+-- A log that was begun before there were rollouts gets their columns.
+ALTER TABLE monitoring.predictions
+  ADD COLUMN IF NOT EXISTS arm LowCardinality(String) DEFAULT 'live' COMMENT 'who answered: live or canary',
+  ADD COLUMN IF NOT EXISTS rollout_id LowCardinality(String) COMMENT 'rollout under way; empty = none',
+  ADD COLUMN IF NOT EXISTS rollout_step UInt32
+;
+CREATE TABLE IF NOT EXISTS monitoring.shadow_predictions (
+  primary_id String COMMENT 'prediction_id of the answer that the caller got',
+  endpoint LowCardinality(String),
+  model LowCardinality(String),
+  model_version LowCardinality(String),
+  rollout_id LowCardinality(String),
+  rollout_step UInt32,
+  as_of DateTime64(3, 'UTC'),
+  outputs Array(Float32),
+  score Float32 COMMENT 'binary: probability of class 1',
+  run_us UInt32 COMMENT 'from handed to the worker to its answer',
+  answered_at DateTime64(3, 'UTC') COMMENT 'wall clock'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(as_of)
+ORDER BY (endpoint, rollout_id, as_of, primary_id)
+SETTINGS non_replicated_deduplication_window = 10000
+;
+CREATE TABLE IF NOT EXISTS monitoring.prediction_failures (
+  endpoint LowCardinality(String),
+  model LowCardinality(String),
+  model_version LowCardinality(String),
+  arm LowCardinality(String) COMMENT 'live, canary or shadow',
+  rollout_id LowCardinality(String),
+  rollout_step UInt32,
+  code LowCardinality(String),
+  message String,
+  as_of DateTime64(3, 'UTC'),
+  failed_at DateTime64(3, 'UTC') COMMENT 'wall clock',
+  primary_id String COMMENT 'of a shadow: prediction_id of the answer'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(as_of)
+ORDER BY (endpoint, rollout_id, failed_at)
+SETTINGS non_replicated_deduplication_window = 10000
+;
+CREATE TABLE IF NOT EXISTS monitoring.unmirrored (
+  endpoint LowCardinality(String),
+  rollout_id LowCardinality(String),
+  rollout_step UInt32,
+  reason LowCardinality(String),
+  rows UInt64 COMMENT 'answered rows that the candidate was not shown',
+  at DateTime64(3, 'UTC') COMMENT 'wall clock'
+)
+ENGINE = MergeTree
+ORDER BY (endpoint, rollout_id, at)
+SETTINGS non_replicated_deduplication_window = 10000
+;
+CREATE TABLE IF NOT EXISTS monitoring.judgements (
+  rollout_id String,
+  judged_at DateTime64(3, 'UTC') COMMENT 'wall clock',
+  endpoint LowCardinality(String),
+  outcome LowCardinality(String) COMMENT 'pass, fail, not-yet or no-data',
+  generation UInt64 COMMENT 'of the rollout that was judged',
+  step UInt32,
+  reason String,
+  encoded_base64 String COMMENT 'millrace.monitor.v1.Judgement'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (rollout_id, judged_at)
 ;
 CREATE TABLE IF NOT EXISTS monitoring.predictions_unreadable (
   partition UInt16,

@@ -2,6 +2,24 @@ import type { Metrics } from '#libs/telemetry/metrics.js';
 
 const table = {
   predictions: { type: 'counter', name: 'millrace_monitor_predictions_total', help: 'Predictions written to the log' },
+  shadows: {
+    type: 'counter',
+    name: 'millrace_monitor_shadow_predictions_total',
+    help: "Candidates' answers to mirrored rows, written",
+  },
+  failures: { type: 'counter', name: 'millrace_monitor_failures_total', help: 'Rows that a version failed, written' },
+  judgements: {
+    type: 'counter',
+    name: 'millrace_monitor_judgements_total',
+    help: 'Looks at a rollout, by what came of them',
+    labels: ['outcome'],
+  },
+  judgeSeconds: {
+    type: 'histogram',
+    name: 'millrace_monitor_judge_seconds',
+    help: 'One look at a rollout, from statistics to published',
+    buckets: [0.01, 0.02, 0.05, 0.1, 0.25, 1, 5],
+  },
   blocksSeen: {
     type: 'counter',
     name: 'millrace_monitor_blocks_seen_before_total',
@@ -16,7 +34,7 @@ const table = {
   insertSeconds: {
     type: 'histogram',
     name: 'millrace_monitor_insert_seconds',
-    help: 'One insert into the prediction log',
+    help: 'One chunk into the prediction log',
     buckets: [0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5],
   },
 } as const;

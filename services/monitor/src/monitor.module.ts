@@ -17,12 +17,15 @@ import { connectClickHouse } from '#libs/storage/clickhouse.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { JudgeLoop } from './inbound/judge.loop.js';
 import { LabelsConsumer } from './inbound/labels.consumer.js';
 import { MonitorGrpc } from './inbound/monitor.grpc.js';
 import { PredictionsConsumer } from './inbound/predictions.consumer.js';
+import { RolloutsFollower } from './inbound/rollouts.follower.js';
 import { monitorMetrics } from './monitor.metrics.js';
 import type { MonitorSettings } from './monitor.settings.js';
 import { PredictionLogStore } from './outbound/prediction-log.store.js';
+import { RolloutEvidenceStore } from './outbound/rollout-evidence.store.js';
 
 const Settings = Symbol('MonitorSettings');
 
@@ -32,6 +35,8 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
   private readonly store: PredictionLogStore;
   private readonly predictions: PredictionsConsumer;
   private readonly labels: LabelsConsumer;
+  private readonly rollouts: RolloutsFollower;
+  private readonly judge: JudgeLoop;
 
   constructor(
     @Inject(Settings) settings: MonitorSettings,
@@ -48,17 +53,22 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     this.store = new PredictionLogStore(this.clickhouse);
     this.predictions = new PredictionsConsumer(messages, this.store, metrics, logger);
     this.labels = new LabelsConsumer(messages, this.store, metrics, logger);
-    new MonitorGrpc(this.store).serve(server);
+    const evidence = new RolloutEvidenceStore(this.clickhouse);
+    this.rollouts = new RolloutsFollower(messages, logger);
+    this.judge = new JudgeLoop(messages, this.rollouts, evidence, metrics, logger, settings.JUDGE_INTERVAL_MS);
+    new MonitorGrpc(this.store, evidence).serve(server);
   }
 
   async onApplicationBootstrap(): Promise<void> {
     await this.createTables();
     await this.predictions.start();
     await this.labels.start();
+    await this.rollouts.start();
+    await this.judge.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.all([this.predictions.stop(), this.labels.stop()]);
+    await Promise.all([this.predictions.stop(), this.labels.stop(), this.rollouts.stop(), this.judge.stop()]);
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -11,6 +11,7 @@ import { MonitorGrpc } from '../src/inbound/monitor.grpc.js';
 import { PredictionsConsumer } from '../src/inbound/predictions.consumer.js';
 import { monitorMetrics } from '../src/monitor.metrics.js';
 import { PredictionLogStore } from '../src/outbound/prediction-log.store.js';
+import { RolloutEvidenceStore } from '../src/outbound/rollout-evidence.store.js';
 
 const endpoint = `e-${randomUUID().slice(0, 8)}`;
 let clickhouse: ClickHouseClient;
@@ -167,7 +168,12 @@ describe('the prediction log', () => {
       { join_key: 'k1', label: null },
       { join_key: 'k2', label: 0 },
     ]);
-    const performance = await new MonitorGrpc(store).performance({ endpoint, fromMs: 0, toMs: 0, modelVersion: '' });
+    const performance = await new MonitorGrpc(store, new RolloutEvidenceStore(clickhouse)).performance({
+      endpoint,
+      fromMs: 0,
+      toMs: 0,
+      modelVersion: '',
+    });
     expect(performance).toMatchObject({ predictions: 11, labelled: 7 });
     expect(performance.metrics['base_rate']!.value).toBeGreaterThan(0);
   });

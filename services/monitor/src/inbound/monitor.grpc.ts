@@ -1,4 +1,6 @@
 import {
+  type GetJudgementsRequest,
+  type GetJudgementsResponse,
   type GetPerformanceRequest,
   type GetPerformanceResponse,
   MonitorService,
@@ -8,17 +10,22 @@ import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { binaryPerformance } from '../domain/performance.js';
 import type { PredictionLogStore } from '../outbound/prediction-log.store.js';
+import type { RolloutEvidenceStore } from '../outbound/rollout-evidence.store.js';
 
 /** DateTime64(3) ends in 2299. */
 const farFutureMs = 10_000_000_000_000;
+const maxJudgements = 1_000;
 
 export class MonitorGrpc {
-  constructor(private readonly store: PredictionLogStore) {}
+  constructor(
+    private readonly store: PredictionLogStore,
+    private readonly evidence: RolloutEvidenceStore,
+  ) {}
 
   serve(server: GrpcServer): void {
     server.addService(MonitorService, {
       getPerformance: handle.unary((request: GetPerformanceRequest) => this.performance(request)),
-      getJudgements: handle.notBuilt,
+      getJudgements: handle.unary((request: GetJudgementsRequest) => this.judgements(request)),
       getDrift: handle.notBuilt,
       listAlerts: handle.notBuilt,
     });
@@ -36,5 +43,12 @@ export class MonitorGrpc {
       labelled: labelledLabels.length,
       metrics: binaryPerformance(labelledScores, labelledLabels),
     };
+  }
+
+  async judgements({ rolloutId, limit }: GetJudgementsRequest): Promise<GetJudgementsResponse> {
+    if (rolloutId === '') throw new MillraceError('invalid-argument', 'rollout_id: empty');
+    if (limit > maxJudgements)
+      throw new MillraceError('invalid-argument', `limit: ${limit}, must be at most ${maxJudgements}`);
+    return { judgements: await this.evidence.judgements(rolloutId, limit || 1) };
   }
 }

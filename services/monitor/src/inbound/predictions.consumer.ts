@@ -71,12 +71,15 @@ export class PredictionsConsumer {
         error: unreadable[0]!.error,
       });
     }
-    const rows = blocks.reduce((sum, { predictions }) => sum + predictions.length, 0);
-    if (rows === 0) return;
+    if (blocks.length === 0) return;
     await chunk.alive();
     const stopTimer = this.metrics.insertSeconds.startTimer();
-    await this.store.insertPredictions(blocks, chunk.token);
+    await this.store.insertBlocks(blocks, chunk.token);
     stopTimer();
-    this.metrics.predictions.inc(rows);
+    for (const { predictions, shadows, failures } of blocks) {
+      this.metrics.predictions.inc(predictions.length);
+      this.metrics.shadows.inc(shadows.length);
+      this.metrics.failures.inc(failures.length);
+    }
   }
 }

@@ -4,6 +4,7 @@ import type { PredictionBlock } from '#libs/contracts/generated/millrace/predict
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import { runSql } from '#libs/storage/clickhouse.js';
 import { readSql } from '#libs/storage/sql-file.js';
+import { blockTables } from './block-tables.js';
 import { RowBinary } from './row-binary.js';
 
 export interface Label {
@@ -23,9 +24,6 @@ export interface Unreadable {
   readonly value: Buffer;
 }
 
-const columns =
-  'prediction_id, request_id, endpoint, model, model_version, feature_service, feature_service_digest, as_of, answered_at, join_key, sticky_key, request, features, outputs, score, ' +
-  'features_given, fallback, latency_us, caller, position_streams, position_watermarks, position_offsets, log_id, log_sequence';
 const maxRows = 2_000_000;
 
 /** ClickHouse database `monitoring`. */
@@ -36,17 +34,13 @@ export class PredictionLogStore {
     await runSql(this.client, readSql('services/monitor/sql/monitoring.sql'));
   }
 
-  /** One insert; the token makes a repetition of it do nothing. */
-  async insertPredictions(blocks: readonly PredictionBlock[], token: string): Promise<void> {
-    const rows = new RowBinary();
-    for (const block of blocks) writeBlock(rows, block);
-    const { stream } = await this.client.exec({
-      query: `INSERT INTO monitoring.predictions (${columns}) FORMAT RowBinary`,
-      values: Readable.from([rows.bytes()], { objectMode: false }),
-      clickhouse_settings: { async_insert: 0, insert_deduplication_token: token },
-    });
-    stream.resume();
-    await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
+  /** Everything that blocks hold, an insert a table; the token makes a repetition of each do nothing. */
+  async insertBlocks(blocks: readonly PredictionBlock[], token: string): Promise<void> {
+    for (const { name, columns, writeBlock } of blockTables) {
+      const rows = new RowBinary();
+      for (const block of blocks) writeBlock(rows, block);
+      if (rows.bytes().length > 0) await this.insertRows(`${name} (${columns})`, rows, token);
+    }
   }
 
   async insertUnreadable(records: readonly Unreadable[]): Promise<void> {
@@ -93,6 +87,16 @@ export class PredictionLogStore {
     };
   }
 
+  private async insertRows(into: string, rows: RowBinary, token: string): Promise<void> {
+    const { stream } = await this.client.exec({
+      query: `INSERT INTO monitoring.${into} FORMAT RowBinary`,
+      values: Readable.from([rows.bytes()], { objectMode: false }),
+      clickhouse_settings: { async_insert: 0, insert_deduplication_token: token },
+    });
+    stream.resume();
+    await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
+  }
+
   private async select(
     endpoint: string,
     version: string,
@@ -114,39 +118,5 @@ export class PredictionLogStore {
         { cause: error },
       );
     }
-  }
-}
-
-/** In the order of `columns`. */
-function writeBlock(rows: RowBinary, { walId, sequence, predictions, snapshots }: PredictionBlock): void {
-  for (const one of predictions) {
-    for (const text of [
-      one.predictionId,
-      one.requestId,
-      one.endpoint,
-      one.model,
-      one.modelVersion,
-      one.featureService,
-      one.featureServiceDigest,
-    ])
-      rows.string(text);
-    rows.int64(one.asOfMs);
-    rows.int64(one.answeredAtMs);
-    rows.string(one.joinKey);
-    rows.string(one.stickyKey);
-    rows.blob(one.requestJson);
-    rows.float32Array(one.features);
-    rows.array(one.outputs, (value) => rows.float32(value));
-    rows.float32(one.outputs.at(-1) ?? Number.NaN);
-    rows.bool(one.featuresGiven);
-    rows.bool(one.fallback);
-    rows.uint32(one.latencyUs);
-    rows.string(one.caller);
-    const positions = snapshots[one.snapshot]?.positions ?? [];
-    rows.array(positions, ({ stream }) => rows.string(stream));
-    rows.array(positions, ({ watermarkMs }) => rows.int64(watermarkMs));
-    rows.array(positions, ({ appliedOffsets }) => rows.array(appliedOffsets, (offset) => rows.int64(offset)));
-    rows.string(walId);
-    rows.int64(sequence);
   }
 }
