@@ -1,4 +1,5 @@
 import type { Unmirrored } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type CandidateArm, inputOf, type LiveEndpoint } from './arms.js';
 import { causeOf } from './logged-rows.js';
 import type { Features, ModelRunner, Notes, PredictionLog } from './ports.js';
@@ -15,7 +16,7 @@ interface Mirrored {
 }
 
 /** Why a candidate was not shown a row that the live version answered. */
-type UnmirroredReason = 'queue-full' | 'features-given' | 'fallback' | 'shutdown';
+type UnmirroredReason = 'queue-full' | 'features-given' | 'fallback' | 'worker-away' | 'shutdown';
 
 /** Small, so that a worker is soon free again for rows that somebody waits for. */
 const maxBatchRows = 64;
@@ -74,10 +75,8 @@ export class Mirror {
     return given && !candidate.takesGiven ? 'features-given' : undefined;
   }
 
-  private miss({ plan }: LiveEndpoint, candidate: CandidateArm, reason: UnmirroredReason, rows: number): void {
-    const { rolloutId, step } = candidate;
-    const lost: Unmirrored = { endpoint: plan.name, rolloutId, rolloutStep: step, reason, rows, atMs: Date.now() };
-    this.log.note({ unmirrored: [lost] });
+  private miss(endpoint: LiveEndpoint, candidate: CandidateArm, reason: UnmirroredReason, rows: number): void {
+    this.log.note({ unmirrored: [unmirrored(endpoint, candidate, reason, rows)] });
   }
 
   private schedule(): void {
@@ -116,6 +115,15 @@ export class Mirror {
   }
 }
 
+function unmirrored(
+  { plan }: LiveEndpoint,
+  { rolloutId, step }: CandidateArm,
+  reason: UnmirroredReason,
+  rows: number,
+): Unmirrored {
+  return { endpoint: plan.name, rolloutId, rolloutStep: step, reason, rows, atMs: Date.now() };
+}
+
 function mirrored(
   endpoint: LiveEndpoint,
   candidate: CandidateArm,
@@ -126,7 +134,7 @@ function mirrored(
   return { endpoint, candidate, columns: given ? undefined : candidate.columns, primaryId, values, asOfMs };
 }
 
-/** What the candidate said of each row, or why it could not. */
+/** What the candidate said of each row, or why it could not. That no worker was there to be asked is no failure of the candidate. */
 async function shadowsOf(runner: ModelRunner, batch: readonly Mirrored[]): Promise<Notes> {
   const { candidate, columns } = batch[0]!;
   const { onnxSha256 } = candidate.version;
@@ -139,6 +147,8 @@ async function shadowsOf(runner: ModelRunner, batch: readonly Mirrored[]): Promi
       shadows: batch.map((row, i) => ({ ...named(row), outputs: [scores[i]!], runUs, answeredAtMs: Date.now() })),
     };
   } catch (error) {
+    if (error instanceof MillraceError && error.code === 'unavailable')
+      return { unmirrored: [unmirrored(batch[0]!.endpoint, candidate, 'worker-away', batch.length)] };
     const cause = causeOf(error);
     return { failures: batch.map((row) => ({ ...named(row), arm: 'shadow', ...cause, failedAtMs: Date.now() })) };
   }
