@@ -92,6 +92,10 @@ it.each([
   ['kind: Policy\nname: x\naccess: [{role: analyst, may: [look], on: [models/*]}]', 'invalid-value'],
   ['kind: Policy\nname: x\napprovals: {when: endpoint.tier ==, roles: [model-risk]}', 'expression-syntax'],
   ['kind: Stream\nname: X', 'missing-field'],
+  [
+    'kind: Pipeline\nname: x\nmodel: m\ndata: {window: 1d}\ntrain: {algorithm: lightgbm}\ntriggers: {newData: 100}',
+    'not-built',
+  ],
   ['kind: Endpoint\nname: x\nmodel: m\nfallback: {prediction: 0, features: lastKnown}', 'not-built'],
   ['kind: Endpoint\nname: x\nmodel: m\nrollout: [{canary: {percent: 101, predictions: 1}}]', 'invalid-value'],
   [

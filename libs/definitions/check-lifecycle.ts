@@ -34,6 +34,12 @@ export function checkPipeline(spec: PipelineSpec, context: CheckContext): Pipeli
     const wrong = gates.check(gate);
     if (wrong !== undefined) context.report(['gates', i], 'expression-syntax', wrong);
   });
+  if (spec.triggers?.newData !== undefined)
+    context.report(
+      ['triggers', 'newData'],
+      'not-built',
+      'triggers.newData is not built in this version; schedule, performance and drift are',
+    );
   const schedule = spec.triggers?.schedule;
   if (schedule !== undefined && !isSchedule(schedule))
     context.report(

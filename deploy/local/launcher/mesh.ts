@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { startInfrastructure, type Infrastructure } from '#deploy/local/infra/infrastructure.js';
 import { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
 import { addressSetting, type ServiceName, serviceNames, services } from '#libs/contracts/services.js';
@@ -125,9 +126,24 @@ function meshEnvironment(
     SOURCES_DIR: join(options.dataDir, 'sources'),
     SERVICE_HTTP_ADDRESSES: serviceNames.map((name) => `${name}=${addresses[name].http}`).join(','),
     PYTHON: python,
+    CODE_COMMIT: codeCommit(projectRoot()),
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     NODE_OPTIONS: '--enable-source-maps',
   };
+}
+
+/** The commit that a folder is checked out at; '' where there is no git or the folder is no checkout of its own. */
+export function codeCommit(folder: string): string {
+  try {
+    return execFileSync('git', ['rev-parse', 'HEAD'], {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { PATH: process.env['PATH'], GIT_CEILING_DIRECTORIES: dirname(folder) },
+    }).trim();
+  } catch {
+    return ''; // what is not known is not recorded
+  }
 }
 
 function serviceProcess(

@@ -22,3 +22,14 @@ CREATE TABLE IF NOT EXISTS steps (
   outputs text NOT NULL DEFAULT '{}', -- JSON: what later steps need
   PRIMARY KEY (run_id, position)
 );
+CREATE TABLE IF NOT EXISTS triggers (
+  trigger_key text PRIMARY KEY, -- <pipeline>/<what happened>: decided once, however often it is told
+  pipeline text NOT NULL,
+  reason text NOT NULL, -- performance | drift | schedule | new-data
+  summary text NOT NULL,
+  decision text NOT NULL, -- started | not-asked | under-way | cool-down | budget
+  because text NOT NULL, -- of a refusal
+  run_id text NOT NULL, -- '' = none was started
+  decided_ms bigint NOT NULL -- wall clock
+);
+CREATE INDEX IF NOT EXISTS triggers_of_pipeline ON triggers (pipeline, decided_ms);

@@ -14,6 +14,12 @@ const table = {
     labels: ['step'],
     buckets: [0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800],
   },
+  triggers: {
+    type: 'counter',
+    name: 'millrace_trainer_triggers_total',
+    help: 'Triggers decided, by what they were and what became of them',
+    labels: ['reason', 'decision'],
+  },
 } as const;
 
 export function trainerMetrics(metrics: Metrics) {

@@ -21,12 +21,17 @@ import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
+import type { Trigger } from './domain/ports.js';
 import { RunExecutor } from './domain/run-executor.js';
+import { TriggeredRuns } from './domain/triggered-runs.js';
+import { AlertsConsumer } from './inbound/alerts.consumer.js';
+import { ScheduleLoop } from './inbound/schedule.loop.js';
 import { TrainerGrpc } from './inbound/trainer.grpc.js';
 import { GrpcMesh } from './outbound/grpc-mesh.js';
 import { PostgresRunStore } from './outbound/postgres-run.store.js';
+import { PostgresTriggerStore } from './outbound/postgres-trigger.store.js';
 import { PythonJobRunner } from './outbound/python-job.runner.js';
-import { trainerMetrics } from './trainer.metrics.js';
+import { type TrainerMetrics, trainerMetrics } from './trainer.metrics.js';
 import type { TrainerSettings } from './trainer.settings.js';
 
 const Settings = Symbol('TrainerSettings');
@@ -40,6 +45,8 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
   private pool: Pool | undefined;
   private follower: Consumer | undefined;
   private executor: RunExecutor | undefined;
+  private alerts: AlertsConsumer | undefined;
+  private schedules: ScheduleLoop | undefined;
 
   constructor(
     @Inject(Settings) private readonly settings: TrainerSettings,
@@ -69,17 +76,39 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
       rssMb: settings.JOB_MAX_RSS_MB,
     };
     const jobs = new PythonJobRunner(settings.PYTHON, join(settings.DATA_DIR, 'runs'), artifacts, limits);
-    const mesh = new GrpcMesh(this.registry, this.features, this.definitions, artifacts);
-    this.executor = new RunExecutor(store, mesh, jobs, trainerMetrics(this.metrics), this.logger);
+    const mesh = new GrpcMesh(this.registry, this.features, this.definitions, artifacts, settings.CODE_COMMIT);
+    const metrics = trainerMetrics(this.metrics);
+    this.executor = new RunExecutor(store, mesh, jobs, metrics, this.logger);
     new TrainerGrpc(store, this.executor, this.definitions).serve(this.server);
     this.follower = await followDefinitions(this.messages, this.logger, ({ kind, name, spec }) => {
       if (spec === undefined) this.definitions.delete(`${kind}/${name}`);
       else this.definitions.set(`${kind}/${name}`, spec);
     });
     this.executor.start();
+    await this.startTriggers(this.executor, new PostgresTriggerStore(this.pool), store, metrics);
+  }
+
+  private async startTriggers(
+    executor: RunExecutor,
+    triggers: PostgresTriggerStore,
+    store: PostgresRunStore,
+    metrics: TrainerMetrics,
+  ): Promise<void> {
+    const onDecided = (trigger: Trigger): void => {
+      metrics.triggers.inc({ reason: trigger.reason, decision: trigger.decision });
+      this.logger.info('trigger_decided', { ...trigger });
+      executor.poke();
+    };
+    const runs = new TriggeredRuns(store, triggers, this.definitions, onDecided, Date.now);
+    this.alerts = new AlertsConsumer(this.messages, runs, this.logger);
+    await this.alerts.start();
+    this.schedules = new ScheduleLoop(runs, this.logger, Date.now);
+    this.schedules.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    await this.alerts?.stop();
+    await this.schedules?.stop();
     await this.executor?.stop();
     await this.follower?.stop();
   }

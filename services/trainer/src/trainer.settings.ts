@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { serviceSettings, setting } from '#libs/config/settings.js';
 
 export const trainerSettings = {
@@ -13,6 +13,11 @@ export const trainerSettings = {
   DATA_DIR: setting.text(),
   /** The interpreter with the packages of python/requirements.lock. */
   PYTHON: setting.text(),
+  /** Commit of the project that trains, for the record; '' = not known. */
+  CODE_COMMIT: z
+    .string()
+    .regex(/^([0-9a-f]{40}|[0-9a-f]{64})?$/, 'must be a whole commit hash in lower case, or empty')
+    .default(''),
   JOB_THREADS: setting.integer(2, 1, 256),
   JOB_WALL_SECONDS: setting.integer(1_800, 1, 604_800),
   JOB_MAX_RSS_MB: setting.integer(4_096, 256, 1_048_576),

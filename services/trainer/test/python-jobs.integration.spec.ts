@@ -55,6 +55,7 @@ const ask = (change: Partial<JobQuestion>): JobQuestion => ({
   kind: 'train',
   plan: planOf('p'),
   dataset,
+  features: dataset.features,
   ...change,
 });
 const never = new AbortController().signal;
@@ -76,6 +77,24 @@ describe('jobs in the locked Python', () => {
     expect(parity.metrics['parity.passed']).toBe(1);
   }, 120_000);
 
+  it('read the chosen features only, and measure a live version that reads others on the same rows', async () => {
+    const one = ask({ runId: 'one', features: ['a'] });
+    const model = (await jobs.run(one, () => undefined, never)).artifacts.get('model')!;
+    const convert = { step: 'convert', kind: 'convert', model } as const;
+    const converted = await jobs.run({ ...one, ...convert }, () => undefined, never);
+    const onnx = converted.artifacts.get('onnx')!.path;
+    const parity = await jobs.run({ ...one, step: 'parity', kind: 'parity', model, onnx }, () => undefined, never);
+    expect(parity.metrics['parity.passed']).toBe(1);
+    const evaluate = { step: 'evaluate', kind: 'evaluate', onnx } as const;
+    const itself = await jobs.run({ ...one, ...evaluate, model }, () => undefined, never);
+    const two = ask({ runId: 'two', features: ['b'] });
+    const other = (await jobs.run(two, () => undefined, never)).artifacts.get('model')!;
+    const compared = await jobs.run({ ...two, ...evaluate, model: other }, () => undefined, never);
+    expect(compared.metrics['live.validate.rows']).toBe(compared.metrics['validate.rows']);
+    expect(compared.metrics['live.validate.auc']).toBe(itself.metrics['live.validate.auc']);
+    expect(compared.metrics['live.validate.auc']).toBeGreaterThan(compared.metrics['validate.auc']! + 0.2);
+  }, 120_000);
+
   it('say what is wrong with what they were given, and are not worth another attempt', async () => {
     const plan = planOf('p');
     const wrong = {
@@ -87,7 +106,7 @@ describe('jobs in the locked Python', () => {
       message: expect.stringMatching(/objective/),
     });
     await expect(
-      jobs.run(ask({ dataset: { ...dataset, features: ['a', 'missing'] }, attempt: 3 }), () => undefined, never),
+      jobs.run(ask({ features: ['a', 'missing'], attempt: 3 }), () => undefined, never),
     ).rejects.toMatchObject({ code: 'failed-precondition', message: expect.stringMatching(/missing/) });
   }, 60_000);
 

@@ -74,6 +74,23 @@ export function runStoreContract(open: () => Promise<RunStore>): void {
     expect(await store.nextUnfinished()).toBeUndefined();
   });
 
+  it('knows which pipelines have a run that has not ended', async () => {
+    const store = await open();
+    const pipeline = `p-${randomUUID()}`;
+    expect(await store.isUnderWay(pipeline)).toBe(false);
+    const { runId } = await store.create(randomUUID(), planOf(pipeline), 'manual', undefined);
+    for (const [state, underWay] of [
+      ['pending', true],
+      ['running', true],
+      ['refused', false],
+      ['failed', false],
+    ] as const) {
+      await store.setRun(runId, { state });
+      expect([state, await store.isUnderWay(pipeline)]).toEqual([state, underWay]);
+      expect(await store.isUnderWay(`${pipeline}-other`)).toBe(false);
+    }
+  });
+
   it('lists the newest first, of one pipeline or of all', async () => {
     const store = await open();
     const pipeline = `p-${randomUUID()}`;

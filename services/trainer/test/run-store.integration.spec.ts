@@ -4,7 +4,9 @@ import type { Pool } from 'pg';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { PostgresRunStore } from '../src/outbound/postgres-run.store.js';
+import { PostgresTriggerStore } from '../src/outbound/postgres-trigger.store.js';
 import { runStoreContract } from './run-store.contract.js';
+import { triggerStoreContract } from './trigger-store.contract.js';
 
 let pool: Pool;
 let store: PostgresRunStore;
@@ -18,3 +20,4 @@ afterAll(async () => {
 });
 
 describe('runs in Postgres', () => runStoreContract(async () => store));
+describe('triggers in Postgres', () => triggerStoreContract(async () => new PostgresTriggerStore(pool)));

@@ -133,8 +133,17 @@ class Job:
         if self._spec.onnx_input is not None:
             from .onnx_scorer import OnnxScorer
 
-            live = OnnxScorer(self._spec.onnx_input, self._spec.features, self._spec.task, self._spec.limits.threads)
-            self._measure(f"live.{VALIDATE}", rows, lambda x: live.score(live.order_columns(x, self._spec.features)))
+            spec = self._spec
+            live = OnnxScorer(spec.onnx_input, spec.features, spec.task, spec.limits.threads)
+            self._measure(f"live.{VALIDATE}", self._validate_rows_of(live.features), live.score)
+
+    def _validate_rows_of(self, features: tuple[str, ...]) -> Rows:
+        """The rows of `_data.validate` with the columns that another model reads: which rows they are does not depend on the features."""
+        spec = self._spec
+        assert spec.data is not None
+        if features == spec.features:
+            return self._data.validate
+        return load_dataset(spec.data, features, spec.target, spec.split_column, spec.task).validate
 
     def _convert(self) -> None:
         from .onnx_contract import INPUT, OUTPUTS, apply_contract

@@ -43,12 +43,3 @@ class OnnxScorer:
 
     def _run(self, x: np.ndarray) -> np.ndarray:
         return self._session.run([self._output], {INPUT: np.ascontiguousarray(x)})[0][:, -1]
-
-    def order_columns(self, x: np.ndarray, available: tuple[str, ...]) -> np.ndarray:
-        """The columns this model reads, out of a table with columns `available`. Raises JobError `input-model` naming what is not there."""
-        if self.features == available:
-            return x
-        missing = [name for name in self.features if name not in available]
-        if missing:
-            raise JobError("input-model", f"the ONNX model reads {', '.join(missing)}, which the dataset's features lack")
-        return x[:, [available.index(name) for name in self.features]]

@@ -72,6 +72,28 @@ class JobsTest(unittest.TestCase):
                 self.assertEqual(evaluated["metrics"]["validate.auc"], trained["metrics"]["validate.auc"])
                 self.assertAlmostEqual(evaluated["metrics"]["live.validate.logloss"], trained["metrics"]["validate.logloss"], places=6)
 
+    def test_a_live_version_of_other_features_is_measured_on_the_same_rows(self) -> None:
+        chosen, others = FEATURES[:2], [*reversed(FEATURES[2:]), FEATURES[0]]
+        _, made = self.finished("live", features=others, params=QUICK["lightgbm"], then=["convert"])
+        live, _ = self.finished("live-alone", features=others, kind="evaluate", inputs={"onnx": made["onnx"]["path"]})
+        inputs = {"onnx": made["onnx"]["path"]}
+        _, made = self.finished("new", features=chosen, params=QUICK["lightgbm"])
+        inputs |= {"model": made["model"]["path"], "model_sha256": made["model"]["sha256"]}
+        compared, _ = self.finished("evaluate", features=chosen, kind="evaluate", inputs=inputs)
+        for name in ("live.validate.rows", "live.validate.auc", "live.validate.logloss"):
+            self.assertEqual(compared["metrics"][name], live["metrics"][name], name)
+        self.assertEqual(compared["metrics"]["live.validate.rows"], compared["metrics"]["validate.rows"])
+        self.assertNotEqual(compared["metrics"]["live.validate.auc"], compared["metrics"]["validate.auc"])
+
+    def test_a_live_version_that_reads_what_the_dataset_lacks_is_refused(self) -> None:
+        _, made = self.finished("live", params=QUICK["lightgbm"], then=["convert"])
+        columns = synthetic_columns(600)
+        del columns["distance"]
+        data = write_dataset(self.root / "lacking.parquet", columns)
+        chosen = [name for name in FEATURES if name != "distance"]
+        changes = {"features": chosen, "kind": "evaluate", "inputs": {"onnx": made["onnx"]["path"]}, "data": data}
+        self.assertIn("distance", self.assert_fails(3, "data-schema", **changes)["message"])
+
     def test_one_job_does_all_stages_for_regression(self) -> None:
         for algorithm in ("lightgbm", "sklearn-hgb"):
             with self.subTest(algorithm=algorithm):

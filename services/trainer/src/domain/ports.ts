@@ -1,4 +1,5 @@
 import type { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import type { TriggerDecision, TriggerReason } from './decide-trigger.js';
 import type { Metrics, Run, RunPlan, RunState, Step, StepName, StepOutputs } from './run.js';
 
 /** Runs and their steps, durable. */
@@ -10,8 +11,31 @@ export abstract class RunStore {
   abstract list(pipeline: string, limit: number): Promise<Run[]>;
   /** The oldest run that has not ended. */
   abstract nextUnfinished(): Promise<Run | undefined>;
+  /** A run of the pipeline has not ended. */
+  abstract isUnderWay(pipeline: string): Promise<boolean>;
   abstract setRun(runId: string, change: { state: RunState; error?: string; modelVersion?: string }): Promise<void>;
   abstract setStep(runId: string, step: Step): Promise<void>;
+}
+
+/** What happened to a pipeline, and whether it started a run. */
+export interface Trigger extends TriggerDecision {
+  readonly triggerKey: string;
+  readonly pipeline: string;
+  readonly reason: TriggerReason;
+  readonly summary: string;
+  /** '' = none was started. */
+  readonly runId: string;
+  /** Wall clock, epoch ms. */
+  readonly decidedMs: number;
+}
+
+/** Decisions about triggers, durable. */
+export abstract class TriggerStore {
+  /** Rejects when the key is there already. */
+  abstract add(trigger: Trigger): Promise<void>;
+  abstract get(triggerKey: string): Promise<Trigger | undefined>;
+  /** When triggered runs of the pipeline were started, oldest first; sinceMs counts in. Wall clock, epoch ms. */
+  abstract startedSince(pipeline: string, sinceMs: number): Promise<number[]>;
 }
 
 export interface JobResult {
@@ -29,6 +53,8 @@ export interface JobQuestion {
   readonly kind: 'train' | 'evaluate' | 'convert' | 'parity';
   readonly plan: RunPlan;
   readonly dataset: StepOutputs['dataset'];
+  /** What the model reads of the dataset, in order. */
+  readonly features: readonly string[];
   readonly model?: { readonly path: string; readonly sha256: string };
   readonly onnx?: string;
 }
@@ -43,6 +69,14 @@ export abstract class JobRunner {
   ): Promise<JobResult>;
 }
 
+export interface Registered {
+  readonly version: string;
+  /** Endpoints where it is live. */
+  readonly live: readonly string[];
+  /** Where it is on its way; state as in millrace.registry.v1.Rollout. */
+  readonly rollouts: readonly { readonly id: string; readonly endpoint: string; readonly state: string }[];
+}
+
 /** The other services, as a run needs them. Calls wait for a service that is away. */
 export abstract class Mesh {
   /** The instant up to which all streams of the model's features are known. */
@@ -55,8 +89,8 @@ export abstract class Mesh {
   ): Promise<StepOutputs['dataset']>;
   /** The version that answers now on an endpoint of the model, with its ONNX file; undefined = none. */
   abstract liveVersion(model: string): Promise<{ version: ModelVersion; onnxPath: string } | undefined>;
-  /** Registers the model, and makes it live on every endpoint of it. Repeatable. */
-  abstract register(run: Run): Promise<StepOutputs['register']>;
+  /** Registers the model, and offers it to every endpoint of it. Repeatable. */
+  abstract register(run: Run): Promise<Registered>;
   /** Tells the registry where the run stands. */
   abstract record(run: Run): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { Metrics as Registry } from '#libs/telemetry/metrics.js';
 import { planOf } from '../../test/plan.js';
 import { MemoryRunStore } from '../outbound/memory-run.store.js';
 import { trainerMetrics } from '../trainer.metrics.js';
-import { type JobQuestion, type JobResult, JobRunner, Mesh } from './ports.js';
+import { type JobQuestion, type JobResult, JobRunner, Mesh, type Registered } from './ports.js';
 import { hasEnded, type Run, type StepOutputs } from './run.js';
 import { RunExecutor } from './run-executor.js';
 
@@ -58,9 +58,9 @@ class FakeMesh extends Mesh {
   });
   override liveVersion = async (): Promise<{ version: ModelVersion; onnxPath: string } | undefined> => undefined;
   override record = async (run: Run): Promise<void> => void this.recorded.push(run.state);
-  override async register(): Promise<StepOutputs['register']> {
+  override async register(): Promise<Registered> {
     this.registered += 1;
-    return { version: '7', live: ['e'] };
+    return { version: '7', live: ['e'], rollouts: [{ id: 'r1', endpoint: 'other', state: 'shadow' }] };
   }
 }
 

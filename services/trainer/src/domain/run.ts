@@ -1,4 +1,5 @@
 import type { ModelSpec, PipelineSpec } from '#libs/definitions/definition-kinds.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
 
 export const stepNames = ['dataset', 'train', 'evaluate', 'convert', 'parity', 'gates', 'register'] as const;
 export type StepName = (typeof stepNames)[number];
@@ -20,6 +21,7 @@ export interface StepOutputs {
   readonly dataset: {
     readonly sha256: string;
     readonly rows: number;
+    /** All of the feature service, in its order. */
     readonly features: readonly string[];
     readonly digest: string;
   };
@@ -33,7 +35,13 @@ export interface StepOutputs {
   };
   readonly parity: { readonly metrics: Metrics };
   readonly gates: { readonly held: readonly string[] };
-  readonly register: { readonly version: string; readonly live: readonly string[] };
+  readonly register: {
+    readonly version: string;
+    /** Endpoints that it answers on. */
+    readonly live: readonly string[];
+    /** Rollouts that bring it to others, by id. */
+    readonly rollouts: readonly string[];
+  };
 }
 
 /** E.g. validate.auc, parity.maxAbsDiff. */
@@ -63,6 +71,23 @@ export interface Run {
 
 export function hasEnded(state: RunState): boolean {
   return state !== 'pending' && state !== 'running';
+}
+
+/**
+ * The model's input columns: the pipeline's choice in the feature service's order; all of them where it makes no choice.
+ * @param available names of the feature service's features, in order
+ * @throws MillraceError failed-precondition, naming what is not there
+ */
+export function chosenFeatures({ train }: PipelineSpec, available: readonly string[]): readonly string[] {
+  if (train.features === undefined) return available;
+  const unknown = train.features.filter((feature) => !available.includes(feature));
+  if (unknown.length > 0)
+    throw new MillraceError(
+      'failed-precondition',
+      `train.features: ${unknown.join(', ')} not in the dataset; it has ${available.join(', ')}`,
+    );
+  const chosen = new Set(train.features);
+  return available.filter((feature) => chosen.has(feature));
 }
 
 /** The metrics of all steps that succeeded. */

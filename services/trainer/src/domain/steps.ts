@@ -1,7 +1,7 @@
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { checkGates } from './check-gates.js';
-import type { JobRunner, Mesh } from './ports.js';
-import { metricsOf, outputsOf, type Run, type StepName, type StepOutputs } from './run.js';
+import type { JobRunner, Mesh, Registered } from './ports.js';
+import { chosenFeatures, metricsOf, outputsOf, type Run, type StepName, type StepOutputs } from './run.js';
 
 export interface StepContext {
   readonly run: Run;
@@ -34,10 +34,9 @@ export const steps: { [N in StepName]: (context: StepContext) => Promise<Done<N>
         'failed-precondition',
         `no events from ${iso(fromMs)} to ${iso(toMs)}: there is nothing to train on`,
       );
-    return {
-      outputs,
-      message: `${outputs.rows} rows, ${outputs.features.length} features, sha256 ${outputs.sha256.slice(0, 12)}`,
-    };
+    const [chosen, all] = [chosenFeatures(plan.pipeline, outputs.features).length, outputs.features.length];
+    const features = chosen === all ? `${all} features` : `${chosen} of ${all} features`;
+    return { outputs, message: `${outputs.rows} rows, ${features}, sha256 ${outputs.sha256.slice(0, 12)}` };
   },
 
   async train(context) {
@@ -51,8 +50,9 @@ export const steps: { [N in StepName]: (context: StepContext) => Promise<Done<N>
 
   async evaluate(context) {
     const live = await context.mesh.liveVersion(context.run.plan.model.name);
-    const comparable =
-      live !== undefined && live.version.features.join() === outputsOf(context.run, 'dataset').features.join();
+    const { features } = outputsOf(context.run, 'dataset');
+    const lacking = live?.version.features.filter((feature) => !features.includes(feature)) ?? [];
+    const comparable = live !== undefined && lacking.length === 0;
     const { metrics } = await job(context, 'evaluate', {
       model: trained(context.run),
       ...(comparable ? { onnx: live.onnxPath } : {}),
@@ -62,7 +62,7 @@ export const steps: { [N in StepName]: (context: StepContext) => Promise<Done<N>
         ? 'nothing is live yet'
         : comparable
           ? `live version ${live.version.version}: log-loss ${shown(metrics['live.validate.logloss'])}`
-          : `live version ${live.version.version} has other features`;
+          : `live version ${live.version.version} reads ${lacking.join(', ')}, which the dataset lacks: not compared`;
     return { outputs: { metrics }, message: `log-loss ${shown(metrics['validate.logloss'])}; ${against}` };
   },
 
@@ -97,24 +97,31 @@ export const steps: { [N in StepName]: (context: StepContext) => Promise<Done<N>
   },
 
   async register({ run, mesh }) {
-    const outputs = await mesh.register(run);
+    const { version, live, rollouts } = await mesh.register(run);
     return {
-      outputs,
-      message: `version ${outputs.version}${outputs.live.length > 0 ? `, live on ${outputs.live.join(', ')}` : ''}`,
+      outputs: { version, live, rollouts: rollouts.map(({ id }) => id) },
+      message: [`version ${version}`, ...fates({ version, live, rollouts })].join(', '),
     };
   },
 };
+
+/** What becomes of a version on the endpoints, for a person. */
+function fates({ live, rollouts }: Registered): string[] {
+  const begun = rollouts.map(
+    ({ id, endpoint, state }) =>
+      `rollout ${id} of ${endpoint} ${state === 'pending' ? 'waits for approval' : `begins with ${state}`}`,
+  );
+  return live.length > 0 ? [`live on ${live.join(', ')}`, ...begun] : begun;
+}
 
 function job(
   { run, attempt, jobs, progress, signal }: StepContext,
   kind: 'train' | 'evaluate' | 'convert' | 'parity',
   inputs: { model?: { path: string; sha256: string }; onnx?: string },
 ) {
-  return jobs.run(
-    { runId: run.runId, step: kind, attempt, kind, plan: run.plan, dataset: outputsOf(run, 'dataset'), ...inputs },
-    progress,
-    signal,
-  );
+  const [{ plan, runId }, dataset] = [run, outputsOf(run, 'dataset')];
+  const features = chosenFeatures(plan.pipeline, dataset.features);
+  return jobs.run({ runId, step: kind, attempt, kind, plan, dataset, features, ...inputs }, progress, signal);
 }
 
 function trained(run: Run): { path: string; sha256: string } {

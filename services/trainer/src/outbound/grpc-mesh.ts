@@ -6,6 +6,8 @@ import {
   ArtifactChunk,
   ModelVersion,
   RegistryClient,
+  type Rollout,
+  type Route,
   RunRecord,
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { EndpointSpec, FeatureServiceSpec, FeatureViewSpec } from '#libs/definitions/definition-kinds.js';
@@ -14,8 +16,16 @@ import type { Definitions } from '#libs/messaging/follow-definitions.js';
 import type { Peer } from '#libs/rpc/grpc-client.js';
 import { fromServiceError } from '#libs/rpc/status.js';
 import type { ArtifactStore } from '#libs/storage/artifact-store.js';
-import { Mesh } from '../domain/ports.js';
-import { hasEnded, metricsOf, outputsOf, type Run, type RunPlan, type StepOutputs } from '../domain/run.js';
+import { Mesh, type Registered } from '../domain/ports.js';
+import {
+  chosenFeatures,
+  hasEnded,
+  metricsOf,
+  outputsOf,
+  type Run,
+  type RunPlan,
+  type StepOutputs,
+} from '../domain/run.js';
 
 const callMs = 30_000;
 const datasetMs = 600_000;
@@ -28,6 +38,8 @@ export class GrpcMesh extends Mesh {
     private readonly features: Peer<FeatureStoreClient>,
     private readonly definitions: Definitions,
     private readonly artifacts: ArtifactStore,
+    /** Of this project; '' = not known. */
+    private readonly codeCommit: string,
   ) {
     super();
   }
@@ -84,10 +96,7 @@ export class GrpcMesh extends Mesh {
 
   override async liveVersion(model: string): Promise<{ version: ModelVersion; onnxPath: string } | undefined> {
     for (const endpoint of this.endpointsOf(model)) {
-      const route = await patiently(
-        () => this.registry.call((stub) => stub.getRoute, { endpoint: endpoint.name }, callMs),
-        ['not-found'],
-      );
+      const route = await this.route(endpoint.name);
       if (route.live === undefined) continue;
       await this.artifacts.read(route.live.onnxSha256); // checked against its address
       return { version: route.live, onnxPath: this.artifacts.path(route.live.onnxSha256) };
@@ -95,33 +104,49 @@ export class GrpcMesh extends Mesh {
     return undefined;
   }
 
-  override async register(run: Run): Promise<StepOutputs['register']> {
+  override async register(run: Run): Promise<Registered> {
     const { model } = run.plan;
     const [dataset, converted] = [outputsOf(run, 'dataset'), outputsOf(run, 'convert')];
     const artifact = await patiently(() => this.put(converted.onnx));
     if (artifact.sha256 !== converted.onnxSha256)
       throw new MillraceError('internal', `the ONNX file changed: ${artifact.sha256}, it was ${converted.onnxSha256}`);
-    const version = ModelVersion.fromPartial({
+    const asked = ModelVersion.fromPartial({
       model: model.name,
       onnxSha256: artifact.sha256,
       featureService: model.features,
       featureServiceDigest: dataset.digest,
-      features: [...dataset.features],
+      features: [...chosenFeatures(run.plan.pipeline, dataset.features)],
       runId: run.runId,
       datasetSha256: dataset.sha256,
       metrics: finite(run),
       task: model.task,
       inputName: converted.input,
       outputName: converted.output,
+      codeCommit: this.codeCommit,
     });
-    const created = await patiently(() => this.registry.call((stub) => stub.createModelVersion, version, callMs));
-    const endpoints = this.endpointsOf(model.name).map(({ name }) => name);
+    const { version } = await patiently(() => this.registry.call((stub) => stub.createModelVersion, asked, callMs));
     const cause = `pipeline ${run.plan.pipeline.name} run ${run.runId}`;
-    for (const endpoint of endpoints)
-      await patiently(() =>
-        this.registry.call((stub) => stub.setLive, { endpoint, version: created.version, cause }, callMs),
-      );
-    return { version: created.version, live: endpoints };
+    const live: string[] = [];
+    const rollouts: Registered['rollouts'][number][] = [];
+    for (const { name: endpoint } of this.endpointsOf(model.name)) {
+      const rollout = await this.offer(endpoint, version, cause);
+      if (rollout === undefined || rollout.state === 'live') live.push(endpoint);
+      else rollouts.push({ id: rollout.rolloutId, endpoint, state: rollout.state });
+    }
+    return { version, live, rollouts };
+  }
+
+  /** undefined = it is live there already, which StartRollout refuses: so after a repetition of the step. */
+  private async offer(endpoint: string, version: string, cause: string): Promise<Rollout | undefined> {
+    const route = await this.route(endpoint);
+    if (route.live?.version === version) return undefined;
+    const request = { endpoint, version, cause, fromStep: 0 };
+    return patiently(() => this.registry.call((stub) => stub.startRollout, request, callMs));
+  }
+
+  /** An endpoint that was defined a moment ago may not have its route yet. */
+  private route(endpoint: string): Promise<Route> {
+    return patiently(() => this.registry.call((stub) => stub.getRoute, { endpoint }, callMs), ['not-found']);
   }
 
   override async record(run: Run): Promise<void> {
@@ -138,6 +163,7 @@ export class GrpcMesh extends Mesh {
       params: { algorithm: pipeline.train.algorithm, ...params },
       metrics: finite(run),
       datasetSha256: dataset.sha256 ?? '',
+      codeCommit: this.codeCommit,
       startedMs: run.createdMs,
       finishedMs: hasEnded(run.state) ? Date.now() : 0,
     });

@@ -53,6 +53,10 @@ export class MemoryRunStore extends RunStore {
     return waiting.sort((a, b) => rank(a) - rank(b) || a.createdMs - b.createdMs || (a.runId < b.runId ? -1 : 1))[0];
   }
 
+  override async isUnderWay(pipeline: string): Promise<boolean> {
+    return [...this.runs.values()].some(({ plan, state }) => plan.pipeline.name === pipeline && !hasEnded(state));
+  }
+
   override async setRun(
     runId: string,
     change: { state: RunState; error?: string; modelVersion?: string },

@@ -85,6 +85,14 @@ export class PostgresRunStore extends RunStore {
     )[0];
   }
 
+  override async isUnderWay(pipeline: string): Promise<boolean> {
+    const { rowCount } = await this.pool.query(
+      `SELECT 1 FROM runs WHERE pipeline = $1 AND state IN ('pending', 'running') LIMIT 1`,
+      [pipeline],
+    );
+    return rowCount === 1;
+  }
+
   override async setRun(
     runId: string,
     { state, error, modelVersion }: { state: RunState; error?: string; modelVersion?: string },

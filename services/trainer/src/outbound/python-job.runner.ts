@@ -92,7 +92,7 @@ export class PythonJobRunner extends JobRunner {
     return child;
   }
 
-  private specOf({ runId, kind, attempt, plan, dataset, model, onnx }: JobQuestion, workDir: string): object {
+  private specOf({ runId, kind, attempt, plan, dataset, features, model, onnx }: JobQuestion, workDir: string): object {
     const { train } = plan.pipeline;
     const data = {
       uri: this.artifacts.path(dataset.sha256),
@@ -115,7 +115,7 @@ export class PythonJobRunner extends JobRunner {
       params: train.params,
       ...(kind === 'train' && train.search !== undefined ? { search: searchOf(train.search) } : {}),
       ...(kind === 'convert' ? {} : { data }),
-      features: dataset.features,
+      features,
       output_dir: join(workDir, 'out'),
       ...(Object.keys(inputs).length > 0 ? { inputs } : {}),
       limits: { threads: this.limits.threads, wall_s: this.limits.wallSeconds, rss_mb: this.limits.rssMb },
