@@ -1,0 +1,81 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
+import {
+  type InferBatch,
+  InferenceWorkerService,
+  InferResult,
+} from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { Logger } from '#libs/telemetry/logger.js';
+import { Readiness } from '#libs/telemetry/readiness.js';
+import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
+import type { RunLane } from '../domain/ports.js';
+import { WorkerPoolClient } from './worker-pool.client.js';
+
+const token = 'a-token-of-sixteen-and-more';
+const address = '127.0.0.1:47197';
+const server = new GrpcServer(
+  address,
+  new TokenAuthenticator(`tester=${token}`),
+  new Readiness(),
+  new Logger('test', 'error', () => {}),
+  200,
+);
+let batches: { sha: string; rows: number }[];
+let pool: WorkerPoolClient;
+
+/** Answers a row with its one feature; of the model `lost` that it has no such model. */
+function answer({ batchId, onnxSha256, rows, input }: InferBatch): InferResult {
+  batches.push({ sha: onnxSha256, rows });
+  return InferResult.fromPartial(
+    onnxSha256 === 'lost'
+      ? { batchId, errorCode: 'model-not-found', errorMessage: 'no lost' }
+      : { batchId, columns: 1, output: float32Bytes(float32View(input)) },
+  );
+}
+
+beforeAll(async () => {
+  server.addService(InferenceWorkerService, {
+    prepare: handle.unary(async () => ({ inputName: '', outputName: '', loadMs: 0 })),
+    infer: handle.duplex((stream: ServerDuplexStream<InferBatch, InferResult>) => {
+      stream.on('data', (batch: InferBatch) => stream.write(answer(batch)));
+      stream.on('error', () => stream.end());
+    }),
+  });
+  await new Promise<void>((resolve, reject) => server.listen((error) => (error ? reject(error as Error) : resolve())));
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  batches = [];
+  pool = new WorkerPoolClient([address], token, 2_000);
+});
+afterEach(() => pool.close());
+
+const run = (sha: string, lane: RunLane, ...cells: number[]): Promise<number[]> =>
+  pool.run(sha, cells.length, Float32Array.from(cells), lane).then((scores) => [...scores]);
+
+it("a candidate's failures, canary or shadow, never keep the live version from its worker", async () => {
+  for (let i = 0; i < 30; i++) {
+    for (const lane of ['canary', 'shadow'] as const)
+      await expect(run('lost', lane, 1)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await run('good', 'live', i)).toEqual([i]);
+  }
+  expect(batches.filter(({ sha }) => sha === 'good')).toHaveLength(30);
+});
+
+it('a candidate that always fails is soon not asked any more', async () => {
+  for (let i = 0; i < 30; i++) await run('lost', 'canary', 1).catch(() => {});
+  expect(batches.length).toBeLessThan(15);
+});
+
+it('rows of one turn and model are one batch; a shadow shares none with rows that somebody waits for', async () => {
+  const scores = await Promise.all([
+    run('m', 'live', 1, 2),
+    run('m', 'shadow', 3),
+    run('m', 'live', 4),
+    run('m', 'canary', 5),
+  ]);
+  expect(scores).toEqual([[1, 2], [3], [4], [5]]);
+  expect(batches.map(({ rows }) => rows)).toEqual([3, 1, 1]);
+});
