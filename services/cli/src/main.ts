@@ -4,15 +4,17 @@ import { addDefinitionCommands } from './commands/definitions.command.js';
 import { addLogsCommand } from './commands/logs.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
 import { addQuarantineCommand } from './commands/quarantine.command.js';
+import { addRolloutCommands } from './commands/rollout.command.js';
 import { addStatusCommands } from './commands/status.command.js';
 
 const program = new Command('millrace')
-  .description('An event-streaming MLOps mesh: definitions, predictions, logs.')
+  .description('An event-streaming MLOps mesh: definitions, predictions, logs, rollouts.')
   .showSuggestionAfterError();
 addDefinitionCommands(program);
 addPredictCommand(program);
 addLogsCommand(program);
 addQuarantineCommand(program);
+addRolloutCommands(program);
 addStatusCommands(program);
 
 try {
