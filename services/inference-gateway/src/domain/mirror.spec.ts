@@ -36,13 +36,22 @@ describe('the mirror', () => {
     expect(hangs.log.shadows).toEqual([]);
 
     const throws = await answered(async () => {
-      throw new MillraceError('unavailable', 'worker is away');
+      throw new MillraceError('internal', 'the model does not take this');
     });
     await throws.mirror.stop(1_000);
     expect(throws.scores).toEqual(expected);
     expect(throws.log.failures.length).toBeGreaterThan(0);
     expect(throws.log.failures.length + throws.log.unmirroredRows).toBe(asked);
-    expect(throws.log.failures[0]).toMatchObject({ arm: 'shadow', primaryId: 'id-0', code: 'unavailable' });
+    expect(throws.log.failures[0]).toMatchObject({ arm: 'shadow', primaryId: 'id-0', code: 'internal' });
+
+    const away = await answered(async () => {
+      throw new MillraceError('unavailable', 'worker is away');
+    });
+    await away.mirror.stop(1_000);
+    expect(away.scores).toEqual(expected);
+    expect(away.log.failures).toEqual([]);
+    expect(away.log.unmirroredRows).toBe(asked);
+    expect(away.log.unmirrored.map(({ reason }) => reason)).toContain('worker-away');
 
     const turnsSlow = async (rows: number): Promise<Float32Array> => {
       for (let i = 0; i < 20; i++) await turn();
@@ -54,7 +63,7 @@ describe('the mirror', () => {
     await slow.mirror.stop(1_000);
     expect(slow.log.shadows.length).toBeGreaterThan(0);
     expect(slow.log.shadows.length + slow.log.unmirroredRows).toBe(asked);
-    for (const { log } of [hangs, throws, slow]) {
+    for (const { log } of [hangs, throws, away, slow]) {
       expect(log.kept.every(({ prediction }) => prediction.arm === 'live' && !prediction.fallback)).toBe(true);
     }
   });
