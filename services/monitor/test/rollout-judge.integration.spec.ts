@@ -225,3 +225,25 @@ it('statistics of a rollout are those of its rows', async () => {
   const nobody = await evidence.statistics(rolloutOf(`${endpoint}-nobody`, 'canary'), 1.5);
   expect(nobody).toMatchObject({ steps: [], pairs: { n: 0 }, latency: { canaryRows: 0 } });
 });
+
+it('a log that was begun before there were rollouts gets their columns, in the view too, and keeps its rows', async () => {
+  const rolloutId = `${endpoint}-kept`;
+  const block = (sequence: number) =>
+    PredictionBlock.fromPartial({
+      walId: rolloutId,
+      sequence,
+      predictions: [prediction(rolloutId, sequence, 'canary', [0.5])],
+    });
+  await store.insertBlocks([block(1)], `${rolloutId}-1`);
+  for (const column of ['arm', 'rollout_id', 'rollout_step'])
+    await clickhouse.command({ query: `ALTER TABLE monitoring.predictions DROP COLUMN ${column}` });
+  await store.createTables();
+  await store.insertBlocks([block(2)], `${rolloutId}-2`);
+  const query =
+    'SELECT arm, rollout_id, label FROM monitoring.predictions_labelled WHERE log_id = {rolloutId: String} ORDER BY log_sequence';
+  const result = await clickhouse.query({ query, query_params: { rolloutId }, format: 'JSONEachRow' });
+  expect(await result.json()).toEqual([
+    { arm: 'live', rollout_id: '', label: null },
+    { arm: 'canary', rollout_id: rolloutId, label: null },
+  ]);
+});

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { expect, it, jest } from '@jest/globals';
 import { Judgement } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { Rollout } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { MessageLog } from '#libs/messaging/message-log.js';
@@ -30,7 +30,7 @@ function setUp(rollouts: Rollout[], statistics: () => Promise<RolloutStatistics>
   const publish = async ([record]: { value: Buffer }[]): Promise<void> =>
     void published.push(Judgement.decode(record!.value));
   const loop = new JudgeLoop(
-    { publisher: () => ({ publish }) } as unknown as MessageLog,
+    { publisher: () => ({ publish }), ensureTopics: async () => undefined } as unknown as MessageLog,
     { underWay: () => rollouts },
     { statistics, insertJudgement: async (one: Judgement) => void kept.push(one) } as unknown as RolloutEvidenceStore,
     monitorMetrics(new Metrics('test')),
@@ -68,4 +68,26 @@ it('judges the other rollouts when one cannot be, and that one at the next look'
   away = false;
   await loop.lookAtAll();
   expect(kept.map(({ rolloutId }) => rolloutId)).toEqual(['r2']);
+});
+
+it('does not look again before a look has ended', async () => {
+  jest.useFakeTimers();
+  let looks = 0;
+  let end = (): void => undefined;
+  const { loop } = setUp([rolloutOf('r1')], async () => {
+    looks += 1;
+    await new Promise<void>((resolve) => (end = resolve));
+    return counted(5);
+  });
+  await loop.start();
+  await jest.advanceTimersByTimeAsync(5_000);
+  expect(looks).toBe(1);
+  end();
+  await jest.advanceTimersByTimeAsync(1_000);
+  expect(looks).toBe(2);
+  end();
+  await loop.stop();
+  await jest.advanceTimersByTimeAsync(5_000);
+  expect(looks).toBe(2);
+  jest.useRealTimers();
 });
