@@ -70,7 +70,7 @@ it('judges the other rollouts when one cannot be, and that one at the next look'
   expect(kept.map(({ rolloutId }) => rolloutId)).toEqual(['r2']);
 });
 
-it('does not look again before a look has ended', async () => {
+it('does not look again before a look has ended and four times as long has passed', async () => {
   jest.useFakeTimers();
   let looks = 0;
   let end = (): void => undefined;
@@ -83,7 +83,9 @@ it('does not look again before a look has ended', async () => {
   await jest.advanceTimersByTimeAsync(5_000);
   expect(looks).toBe(1);
   end();
-  await jest.advanceTimersByTimeAsync(1_000);
+  await jest.advanceTimersByTimeAsync(15_900); // the look began after 1 s and took 4
+  expect(looks).toBe(1);
+  await jest.advanceTimersByTimeAsync(200);
   expect(looks).toBe(2);
   end();
   await loop.stop();
