@@ -1,4 +1,5 @@
-const halfLog2Pi = 0.918938533204672741;
+/** ln(2 pi) / 2 */
+const halfLog2Pi = 0.9189385332046727;
 
 /** Natural logarithm of the gamma function of x > 0: Stirling's series (Abramowitz and Stegun 6.1.41) above 10, recurrence below; relative error under 1e-13. */
 export function logGamma(x: number): number {

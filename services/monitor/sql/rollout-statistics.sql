@@ -48,9 +48,15 @@ WITH
   )
 SELECT
   (SELECT groupArray((step, toString(arm), failed, rows)) FROM counts) AS step_counts,
-  (SELECT (countIf(mirrored), avgIf(shadow_loss - loss, mirrored), varSampIf(shadow_loss - loss, mirrored)) FROM losses) AS pairs,
-  (SELECT (countIf(arm = 'canary'), avgIf(loss, arm = 'canary'), varSampIf(loss, arm = 'canary')) FROM losses) AS canary_loss,
-  (SELECT (countIf(arm = 'live'), avgIf(loss, arm = 'live'), varSampIf(loss, arm = 'live')) FROM losses) AS live_loss,
+  -- Count, mean and variance of the pairs' differences, of canary rows and of live rows; in one, so that the join is made once.
+  (
+    SELECT (
+      (countIf(mirrored), avgIf(shadow_loss - loss, mirrored), varSampIf(shadow_loss - loss, mirrored)),
+      (countIf(arm = 'canary'), avgIf(loss, arm = 'canary'), varSampIf(loss, arm = 'canary')),
+      (countIf(arm = 'live'), avgIf(loss, arm = 'live'), varSampIf(loss, arm = 'live'))
+    )
+    FROM losses
+  ) AS loss_moments,
   toFloat64(live_p99) AS live_p99_us,
   (
     SELECT (count(), countIf(latency_us > live_p99 * {ratio: Float64})) FROM monitoring.predictions

@@ -42,7 +42,8 @@ export function guardrailsOf({ rolloutId, guardrailsJson }: Rollout): Guardrails
     const spec = JSON.parse(text) as GuardrailsSpec;
     if (spec.alpha > 0 && spec.alpha < 0.5) return spec;
   } catch (error) {
-    throw new MillraceError('invalid-argument', `rollout ${rolloutId}: guardrails_json ${text} is no JSON`, { cause: error }); // prettier-ignore
+    const problem = `rollout ${rolloutId}: guardrails_json ${text} is no JSON`;
+    throw new MillraceError('invalid-argument', problem, { cause: error });
   }
   throw new MillraceError(
     'invalid-argument',

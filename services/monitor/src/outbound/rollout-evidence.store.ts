@@ -12,9 +12,8 @@ type MomentsRow = [number, number | null, number | null];
 interface StatisticsRow {
   /** Step, arm, 1 = failed, rows. */
   step_counts: [number, StepCounts['arm'], 0 | 1, number][];
-  pairs: MomentsRow;
-  canary_loss: MomentsRow;
-  live_loss: MomentsRow;
+  /** Of pairs, canary rows and live rows. */
+  loss_moments: [MomentsRow, MomentsRow, MomentsRow];
   live_p99_us: number | null;
   /** All, and slow ones. */
   canary_latency: [number, number];
@@ -28,6 +27,7 @@ export class RolloutEvidenceStore {
   async statistics({ rolloutId, endpoint, model }: Rollout, ratio: number): Promise<RolloutStatistics> {
     const parameters = { rollout: rolloutId, endpoint, model, ratio };
     const [row] = await this.query<StatisticsRow>('services/monitor/sql/rollout-statistics.sql', parameters);
+    const [pairs, canaryLoss, liveLoss] = row!.loss_moments;
     const [canaryRows, canarySlowRows] = row!.canary_latency;
     return {
       steps: row!.step_counts.map(([step, arm, failed, rows]) => ({
@@ -36,9 +36,9 @@ export class RolloutEvidenceStore {
         answered: failed === 1 ? 0 : rows,
         failed: failed === 1 ? rows : 0,
       })),
-      pairs: momentsOf(row!.pairs),
-      canaryLoss: momentsOf(row!.canary_loss),
-      liveLoss: momentsOf(row!.live_loss),
+      pairs: momentsOf(pairs),
+      canaryLoss: momentsOf(canaryLoss),
+      liveLoss: momentsOf(liveLoss),
       latency: { liveP99Us: row!.live_p99_us ?? Number.NaN, canaryRows, canarySlowRows },
     };
   }
