@@ -4,15 +4,17 @@ import { addDefinitionCommands } from './commands/definitions.command.js';
 import { addLogsCommand } from './commands/logs.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
 import { addQuarantineCommand } from './commands/quarantine.command.js';
+import { addRunsCommands } from './commands/runs.command.js';
 import { addStatusCommands } from './commands/status.command.js';
 
 const program = new Command('millrace')
-  .description('An event-streaming MLOps mesh: definitions, predictions, logs.')
+  .description('An event-streaming MLOps mesh: definitions, runs, predictions, logs.')
   .showSuggestionAfterError();
 addDefinitionCommands(program);
 addPredictCommand(program);
 addLogsCommand(program);
 addQuarantineCommand(program);
+addRunsCommands(program);
 addStatusCommands(program);
 
 try {
