@@ -1,14 +1,14 @@
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { startInfrastructure, type Infrastructure } from '#deploy/local/infra/infrastructure.js';
 import { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
 import { addressSetting, type ServiceName, serviceNames, services } from '#libs/contracts/services.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { type MeshState, removeMeshState, type ServiceState, writeMeshState } from '#libs/boot/mesh-state.js';
 import { freePort } from '#deploy/local/infra/ports.js';
+import { codeCommit } from './code-commit.js';
 
 export interface MeshOptions {
   readonly dataDir: string;
@@ -130,20 +130,6 @@ function meshEnvironment(
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     NODE_OPTIONS: '--enable-source-maps',
   };
-}
-
-/** The commit that a folder is checked out at; '' where there is no git or the folder is no checkout of its own. */
-export function codeCommit(folder: string): string {
-  try {
-    return execFileSync('git', ['rev-parse', 'HEAD'], {
-      cwd: folder,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: { PATH: process.env['PATH'], GIT_CEILING_DIRECTORIES: dirname(folder) },
-    }).trim();
-  } catch {
-    return ''; // what is not known is not recorded
-  }
 }
 
 function serviceProcess(

@@ -5,12 +5,14 @@ import { addLogsCommand } from './commands/logs.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
 import { addQuarantineCommand } from './commands/quarantine.command.js';
 import { addRolloutCommands } from './commands/rollout.command.js';
+import { addRunsCommands } from './commands/runs.command.js';
 import { addStatusCommands } from './commands/status.command.js';
 
 const program = new Command('millrace')
-  .description('An event-streaming MLOps mesh: definitions, predictions, logs, rollouts.')
+  .description('An event-streaming MLOps mesh: definitions, runs, predictions, rollouts, logs.')
   .showSuggestionAfterError();
 addDefinitionCommands(program);
+addRunsCommands(program);
 addPredictCommand(program);
 addLogsCommand(program);
 addQuarantineCommand(program);
