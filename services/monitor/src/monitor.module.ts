@@ -23,6 +23,7 @@ import { PredictionsConsumer } from './inbound/predictions.consumer.js';
 import { monitorMetrics } from './monitor.metrics.js';
 import type { MonitorSettings } from './monitor.settings.js';
 import { PredictionLogStore } from './outbound/prediction-log.store.js';
+import { Watching } from './watching.js';
 
 const Settings = Symbol('MonitorSettings');
 
@@ -32,6 +33,7 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
   private readonly store: PredictionLogStore;
   private readonly predictions: PredictionsConsumer;
   private readonly labels: LabelsConsumer;
+  private readonly watch: Watching;
 
   constructor(
     @Inject(Settings) settings: MonitorSettings,
@@ -48,17 +50,19 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     this.store = new PredictionLogStore(this.clickhouse);
     this.predictions = new PredictionsConsumer(messages, this.store, metrics, logger);
     this.labels = new LabelsConsumer(messages, this.store, metrics, logger);
-    new MonitorGrpc(this.store).serve(server);
+    this.watch = new Watching(settings, messages, this.clickhouse, this.store, metrics, logger);
+    new MonitorGrpc(this.store).serve(server, this.watch.handlers);
   }
 
   async onApplicationBootstrap(): Promise<void> {
     await this.createTables();
     await this.predictions.start();
     await this.labels.start();
+    await this.watch.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.all([this.predictions.stop(), this.labels.stop()]);
+    await Promise.all([this.predictions.stop(), this.labels.stop(), this.watch.stop()]);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -70,6 +74,7 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     for (let delayMs = 100; ; delayMs = Math.min(2_000, delayMs * 2)) {
       try {
         await this.store.createTables();
+        await this.watch.createTables();
         return this.readiness.set('clickhouse', undefined);
       } catch (error) {
         this.readiness.set('clickhouse', errorMessage(error));

@@ -1,6 +1,8 @@
 import {
+  type GetDriftRequest,
   type GetPerformanceRequest,
   type GetPerformanceResponse,
+  type ListAlertsRequest,
   MonitorService,
 } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
@@ -8,6 +10,7 @@ import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { binaryPerformance } from '../domain/performance.js';
 import type { PredictionLogStore } from '../outbound/prediction-log.store.js';
+import type { WatchingHandlers } from './watching.handlers.js';
 
 /** DateTime64(3) ends in 2299. */
 const farFutureMs = 10_000_000_000_000;
@@ -15,12 +18,12 @@ const farFutureMs = 10_000_000_000_000;
 export class MonitorGrpc {
   constructor(private readonly store: PredictionLogStore) {}
 
-  serve(server: GrpcServer): void {
+  serve(server: GrpcServer, watching: WatchingHandlers): void {
     server.addService(MonitorService, {
       getPerformance: handle.unary((request: GetPerformanceRequest) => this.performance(request)),
       getJudgements: handle.notBuilt,
-      getDrift: handle.notBuilt,
-      listAlerts: handle.notBuilt,
+      getDrift: handle.unary((request: GetDriftRequest) => watching.drift(request)),
+      listAlerts: handle.unary((request: ListAlertsRequest) => watching.alerts(request)),
     });
     server.addReflection('millrace/monitor/v1/monitor.proto', `${projectRoot()}/proto`);
   }

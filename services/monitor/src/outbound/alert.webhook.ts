@@ -1,0 +1,77 @@
+import type { Alert } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
+import { errorMessage } from '#libs/errors/millrace-error.js';
+
+export interface WebhookOptions {
+  readonly timeoutMs: number;
+  readonly tries: number;
+  /** Before the second try; doubled before each further one. */
+  readonly backoffMs: number;
+}
+
+export const webhookDefaults: WebhookOptions = { timeoutMs: 5_000, tries: 5, backoffMs: 500 };
+
+/**
+ * Posts an alert as Alertmanager's webhook does (version 4). A receiver may get one twice, with the same fingerprint, start and status.
+ * @returns undefined, or after the last try what went wrong. Never throws.
+ */
+export async function postAlert(
+  url: string,
+  alert: Alert,
+  { timeoutMs, tries, backoffMs }: WebhookOptions = webhookDefaults,
+): Promise<string | undefined> {
+  const body = JSON.stringify(webhookBody(alert));
+  let problem = '';
+  for (let one = 0; one < tries; one += 1) {
+    if (one > 0) await new Promise((resolve) => setTimeout(resolve, backoffMs * 2 ** (one - 1)));
+    try {
+      const headers = { 'content-type': 'application/json', 'user-agent': 'Millrace' };
+      const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(timeoutMs) });
+      await response.body?.cancel();
+      if (response.ok) return undefined;
+      problem = `status ${response.status}`;
+    } catch (error) {
+      problem = errorMessage(error);
+    }
+  }
+  return `${problem}, after ${tries} tries`;
+}
+
+/** The JSON of Alertmanager's webhook version 4 with this one alert; `endsAt` is year 1 while it fires. */
+export function webhookBody(alert: Alert): Record<string, unknown> {
+  const labels = {
+    alertname: `millrace-${alert.breach}`,
+    monitor: alert.monitor,
+    endpoint: alert.endpoint,
+    model: alert.model,
+    version: alert.modelVersion,
+    severity: 'warning',
+  };
+  const annotations = {
+    summary: alert.summary,
+    value: String(alert.value),
+    threshold: String(alert.threshold),
+    features: alert.features.join(', '),
+  };
+  return {
+    receiver: alert.monitor,
+    status: alert.state,
+    alerts: [
+      {
+        status: alert.state,
+        labels,
+        annotations,
+        startsAt: new Date(alert.startsMs).toISOString(),
+        endsAt: alert.endsMs === 0 ? '0001-01-01T00:00:00Z' : new Date(alert.endsMs).toISOString(),
+        generatorURL: '',
+        fingerprint: alert.fingerprint,
+      },
+    ],
+    groupLabels: { monitor: alert.monitor },
+    commonLabels: labels,
+    commonAnnotations: annotations,
+    externalURL: '',
+    version: '4',
+    groupKey: `{}:{monitor="${alert.monitor}"}`,
+    truncatedAlerts: 0,
+  };
+}
