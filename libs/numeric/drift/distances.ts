@@ -39,10 +39,9 @@ export function ksOfHistograms(reference: Histogram, current: Histogram): number
  */
 export function wassersteinOfHistograms(reference: Histogram, current: Histogram): number {
   const { edges } = reference;
-  const between = gaps(reference, current);
-  let sum = Math.abs(between[0]!) * 0; // NaN stays NaN where there are no edges
-  for (let i = 1; i < edges.length; i += 1) sum += Math.abs(between[i]!) * (edges[i]! - edges[i - 1]!);
-  return sum;
+  // No width beyond the outer edges: gap * 0 keeps the NaN of a side without rows.
+  const width = (i: number): number => (i === 0 || i >= edges.length ? 0 : edges[i]! - edges[i - 1]!);
+  return gaps(reference, current).reduce((sum, gap, i) => sum + Math.abs(gap) * width(i), 0);
 }
 
 /** F - G just below each edge, and at last 0. */

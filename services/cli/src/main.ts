@@ -5,6 +5,7 @@ import { addLogsCommand } from './commands/logs.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
 import { addQuarantineCommand } from './commands/quarantine.command.js';
 import { addStatusCommands } from './commands/status.command.js';
+import { addWatchCommands } from './commands/watch.command.js';
 
 const program = new Command('millrace')
   .description('An event-streaming MLOps mesh: definitions, predictions, logs.')
@@ -13,6 +14,7 @@ addDefinitionCommands(program);
 addPredictCommand(program);
 addLogsCommand(program);
 addQuarantineCommand(program);
+addWatchCommands(program);
 addStatusCommands(program);
 
 try {
