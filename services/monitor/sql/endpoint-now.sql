@@ -5,6 +5,6 @@ FROM (
   SELECT model_version, model, as_of
   FROM monitoring.predictions
   WHERE endpoint = {endpoint: String}
-  ORDER BY answered_at DESC
+  ORDER BY as_of DESC
   LIMIT 1000
 )

@@ -23,6 +23,7 @@ export class Watching {
   private readonly watched: WatchedFollower;
   private readonly alerts: AlertsPublisher;
   private readonly timer: WatchTimer;
+  private readonly webhooks = new Map<string, string>();
 
   constructor(
     settings: Settings,
@@ -60,12 +61,15 @@ export class Watching {
   async stop(): Promise<void> {
     await this.timer.stop();
     await this.watched.stop();
-    await this.alerts.settled();
+    await this.alerts.stop();
   }
 
+  /** Of a Monitor that was deleted, the one it had: who was told that something fires is told that it does not any more. */
   private webhookOf(monitor: string): string | undefined {
-    const webhook = this.watched.monitors.get(monitor)?.webhook;
+    const spec = this.watched.monitors.get(monitor);
+    const webhook = spec === undefined ? this.webhooks.get(monitor) : spec.webhook;
     if (webhook === undefined) return undefined;
+    this.webhooks.set(monitor, webhook);
     try {
       return webhookAddress(webhook);
     } catch (error) {

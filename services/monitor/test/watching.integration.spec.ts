@@ -12,17 +12,23 @@ import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.j
 import { DefinitionChanged, ModelVersionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
 import { Alert } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
-import type { MonitorSpec } from '#libs/definitions/definition-kinds.js';
+import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import type { ModelSpec, MonitorSpec } from '#libs/definitions/definition-kinds.js';
 import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
 import { Wiring } from '#libs/messaging/wiring.js';
 import { psi } from '#libs/numeric/drift/distances.js';
 import { coarsen, histogramOf, quantileEdges } from '#libs/numeric/drift/histogram.js';
+import { logloss } from '#libs/numeric/probability-scores.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { connectClickHouse } from '#libs/storage/clickhouse.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
+import { watchEndpoint } from '../src/domain/watch-endpoint.js';
 import { monitorMetrics } from '../src/monitor.metrics.js';
+import { FiguresReader } from '../src/outbound/figures.reader.js';
 import { PredictionLogStore } from '../src/outbound/prediction-log.store.js';
+import { ReferenceKeeper } from '../src/outbound/reference.keeper.js';
+import { WatchingStore } from '../src/outbound/watching.store.js';
 import { Watching } from '../src/watching.js';
 
 const name = `w-${randomUUID().slice(0, 8)}`;
@@ -210,5 +216,64 @@ describe('watching an endpoint', () => {
     await expect(watching.handlers.drift({ ...asked, endpoint: name, modelVersion: '9' })).rejects.toMatchObject({
       code: 'not-found',
     });
+  });
+});
+
+describe('the figures of an endpoint', () => {
+  const model: ModelSpec = {
+    name,
+    task: 'binary',
+    features: 'f',
+    label: { stream: 's', value: 'v', join: 'k', horizonMs: hourMs },
+    segments: [],
+    owners: [],
+  };
+  const spec: MonitorSpec = {
+    name: `${name}-figures`,
+    endpoint: name,
+    performance: { metric: 'logloss', windowMs: 24 * hourMs, maxIncrease: 0.1, minRows: 100 },
+    labels: { maxMissing: 0.1 },
+    freshness: { maxLagMs: hourMs },
+    onBreach: { performance: ['alert'], drift: [], labels: [], freshness: [] },
+  };
+
+  it('are of labelled predictions, labels that should be there, and the newest labelled event', async () => {
+    const second = startMs + 2 * hourMs;
+    const labels = Array.from({ length: 300 }, (_, i) => ({
+      model: name,
+      joinKey: `${name}-${second}-${i}`,
+      label: i % 2,
+      labelledAtMs: second + 1_000,
+      horizonMs: hourMs,
+      sourcePartition: 0,
+      sourceOffset: i,
+    }));
+    await predictions.insertLabels(labels, `${name}-labels`);
+    const store = new WatchingStore(clickhouse);
+    const versions = new Map([
+      [`${name}@1`, ModelVersion.fromPartial({ model: name, version: '1', metrics: { 'validate.logloss': 0.3 } })],
+    ]);
+    const known = { models: new Map([[name, model]]), versions };
+    const keeper = new ReferenceKeeper(store, new ArtifactStore(folder), quiet);
+    const reader = new FiguresReader(store, predictions, keeper, known);
+    const figures = (await reader.readNew(spec))!;
+    const scores = labels.map((_, i) => Math.fround(valueOf(3, i) / 100));
+    const expected = logloss(
+      scores,
+      labels.map(({ label }) => label),
+    );
+    expect(figures.performance).toMatchObject({ rows: 300, toMs: second + 300, validation: 0.3 });
+    expect(figures.performance!.value.value).toBeCloseTo(expected.value, 6);
+    // The newest prediction is at 6 h: due are those of the day before 5 h.
+    expect(figures.labels).toMatchObject({ due: 1_600, missing: 1_300 });
+    expect(figures.newestEventMs).toBe(second + 1_000);
+    const found = watchEndpoint(spec, figures);
+    expect(found.map(({ breach, breached }) => [breach, breached])).toEqual([
+      ['performance', true],
+      ['missing-labels', true],
+      ['freshness', false],
+    ]);
+    reader.seen(spec);
+    expect(await reader.readNew(spec)).toBeUndefined(); // nothing is new
   });
 });

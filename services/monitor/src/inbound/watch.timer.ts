@@ -37,6 +37,7 @@ export class WatchTimer {
   /** One round; never throws. */
   async look(): Promise<void> {
     const stopTimer = this.telemetry.metrics.watchSeconds.startTimer();
+    await this.guarded('', () => this.alerts.tell());
     await this.references.makeMissing(this.watched.versions.values());
     for (const spec of this.watched.monitors.values()) await this.guarded(spec.name, () => this.lookAt(spec));
     const abandoned = abandonedAlerts(this.watched.monitors, this.alerts.alerts.values(), Date.now());

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Alert } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 
@@ -12,20 +13,22 @@ export const webhookDefaults: WebhookOptions = { timeoutMs: 5_000, tries: 5, bac
 
 /**
  * Posts an alert as Alertmanager's webhook does (version 4). A receiver may get one twice, with the same fingerprint, start and status.
- * @returns undefined, or after the last try what went wrong. Never throws.
+ * @param stopping ends the tries @returns undefined, or after the last try what went wrong. Never throws.
  */
 export async function postAlert(
   url: string,
   alert: Alert,
+  stopping: AbortSignal,
   { timeoutMs, tries, backoffMs }: WebhookOptions = webhookDefaults,
 ): Promise<string | undefined> {
+  const headers = { 'content-type': 'application/json', 'user-agent': 'Millrace' };
   const body = JSON.stringify(webhookBody(alert));
   let problem = '';
-  for (let one = 0; one < tries; one += 1) {
-    if (one > 0) await new Promise((resolve) => setTimeout(resolve, backoffMs * 2 ** (one - 1)));
+  for (let one = 0; one < tries && !stopping.aborted; one += 1) {
     try {
-      const headers = { 'content-type': 'application/json', 'user-agent': 'Millrace' };
-      const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(timeoutMs) });
+      if (one > 0) await setTimeout(backoffMs * 2 ** (one - 1), undefined, { signal: stopping });
+      const signal = AbortSignal.any([stopping, AbortSignal.timeout(timeoutMs)]);
+      const response = await fetch(url, { method: 'POST', headers, body, signal });
       await response.body?.cancel();
       if (response.ok) return undefined;
       problem = `status ${response.status}`;
@@ -33,7 +36,7 @@ export async function postAlert(
       problem = errorMessage(error);
     }
   }
-  return `${problem}, after ${tries} tries`;
+  return stopping.aborted ? 'the monitor is stopping' : `${problem}, after ${tries} tries`;
 }
 
 /** The JSON of Alertmanager's webhook version 4 with this one alert; `endsAt` is year 1 while it fires. */

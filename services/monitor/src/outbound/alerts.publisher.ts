@@ -12,6 +12,8 @@ import type { WatchingStore } from './watching.store.js';
  */
 export class AlertsPublisher {
   private readonly firing = new Map<string, Alert>();
+  private readonly untold: Alert[] = [];
+  private readonly stopping = new AbortController();
   private telling: Promise<void> = Promise.resolve();
 
   constructor(
@@ -30,7 +32,8 @@ export class AlertsPublisher {
   /** Learns what fires, and tells what was left untold. */
   async start(): Promise<void> {
     for (const alert of await this.store.alerts('', true, 100_000)) this.firing.set(alert.fingerprint, alert);
-    for (const alert of await this.store.untoldAlerts()) await this.tell(alert);
+    this.untold.push(...(await this.store.untoldAlerts()));
+    await this.tell();
   }
 
   async change(alert: Alert): Promise<void> {
@@ -40,24 +43,32 @@ export class AlertsPublisher {
     this.metrics.alerts.inc({ breach: alert.breach, state: alert.state });
     const { monitor, endpoint, breach, state, summary } = alert;
     this.logger.info('alert_changed', { monitor, endpoint, breach, state, summary });
-    await this.tell(alert);
+    this.untold.push(alert);
+    await this.tell();
   }
 
-  /** Resolves when the webhooks under way have ended. */
-  async settled(): Promise<void> {
+  /** Publishes what is not published yet, in order. Rejects where Kafka does not take it: then it is told by the next call. */
+  async tell(): Promise<void> {
+    for (let alert = this.untold[0]; alert !== undefined; alert = this.untold[0]) {
+      const value = Buffer.from(Alert.encode(alert).finish());
+      await this.publisher.publish([{ key: Buffer.from(alert.fingerprint), value, headers: {} }]);
+      this.untold.shift();
+      const published = alert;
+      this.telling = this.telling.then(() => this.post(published));
+    }
+  }
+
+  /** Ends the tries of webhooks: what they have not had is told after the next start. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
     await this.telling;
-  }
-
-  private async tell(alert: Alert): Promise<void> {
-    const value = Buffer.from(Alert.encode(alert).finish());
-    await this.publisher.publish([{ key: Buffer.from(alert.fingerprint), value, headers: {} }]);
-    this.telling = this.telling.then(() => this.post(alert));
   }
 
   private async post(alert: Alert): Promise<void> {
     try {
       const url = alert.actions.includes('alert') ? this.webhookOf(alert.monitor) : undefined;
-      const problem = url === undefined ? undefined : await postAlert(url, alert);
+      const problem = url === undefined ? undefined : await postAlert(url, alert, this.stopping.signal);
+      if (this.stopping.signal.aborted && problem !== undefined) return;
       if (problem !== undefined) {
         this.metrics.webhookFailures.inc({ monitor: alert.monitor });
         this.logger.error('webhook_failed', { monitor: alert.monitor, breach: alert.breach, error: problem });
