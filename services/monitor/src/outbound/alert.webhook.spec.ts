@@ -37,7 +37,9 @@ afterAll(() => {
   server.closeAllConnections();
   server.close();
 });
-beforeEach(() => (calls = 0));
+beforeEach(() => {
+  calls = 0;
+});
 
 describe('the webhook', () => {
   it('is tried again where it fails or does not answer in time, and given up after its tries', async () => {
