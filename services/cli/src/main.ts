@@ -7,6 +7,7 @@ import { addQuarantineCommand } from './commands/quarantine.command.js';
 import { addRolloutCommands } from './commands/rollout.command.js';
 import { addRunsCommands } from './commands/runs.command.js';
 import { addStatusCommands } from './commands/status.command.js';
+import { addWatchCommands } from './commands/watch.command.js';
 
 const program = new Command('millrace')
   .description('An event-streaming MLOps mesh: definitions, runs, predictions, rollouts, logs.')
@@ -17,6 +18,7 @@ addPredictCommand(program);
 addLogsCommand(program);
 addQuarantineCommand(program);
 addRolloutCommands(program);
+addWatchCommands(program);
 addStatusCommands(program);
 
 try {

@@ -37,6 +37,30 @@ const table = {
     help: 'One chunk into the prediction log',
     buckets: [0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5],
   },
+  alerts: {
+    type: 'counter',
+    name: 'millrace_monitor_alerts_total',
+    help: 'Changes of alerts',
+    labels: ['breach', 'state'],
+  },
+  webhookFailures: {
+    type: 'counter',
+    name: 'millrace_monitor_webhook_failures_total',
+    help: 'Alerts that a webhook did not take in all its tries',
+    labels: ['monitor'],
+  },
+  watchFailures: {
+    type: 'counter',
+    name: 'millrace_monitor_watch_failures_total',
+    help: 'Rounds in which a Monitor could not be looked after',
+    labels: ['monitor'],
+  },
+  watchSeconds: {
+    type: 'histogram',
+    name: 'millrace_monitor_watch_seconds',
+    help: 'One round over all Monitors',
+    buckets: [0.005, 0.02, 0.1, 0.5, 1, 2, 5, 20],
+  },
 } as const;
 
 export function monitorMetrics(metrics: Metrics) {

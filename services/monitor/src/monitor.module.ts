@@ -26,6 +26,7 @@ import { monitorMetrics } from './monitor.metrics.js';
 import type { MonitorSettings } from './monitor.settings.js';
 import { PredictionLogStore } from './outbound/prediction-log.store.js';
 import { RolloutEvidenceStore } from './outbound/rollout-evidence.store.js';
+import { Watching } from './watching.js';
 
 const Settings = Symbol('MonitorSettings');
 
@@ -37,6 +38,7 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
   private readonly labels: LabelsConsumer;
   private readonly rollouts: RolloutsFollower;
   private readonly judge: JudgeLoop;
+  private readonly watch: Watching;
 
   constructor(
     @Inject(Settings) settings: MonitorSettings,
@@ -56,7 +58,8 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     const evidence = new RolloutEvidenceStore(this.clickhouse);
     this.rollouts = new RolloutsFollower(messages, logger);
     this.judge = new JudgeLoop(messages, this.rollouts, evidence, metrics, logger, settings.JUDGE_INTERVAL_MS);
-    new MonitorGrpc(this.store, evidence).serve(server);
+    this.watch = new Watching(settings, messages, this.clickhouse, this.store, metrics, logger);
+    new MonitorGrpc(this.store, evidence).serve(server, this.watch.handlers);
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -65,10 +68,12 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     await this.labels.start();
     await this.rollouts.start();
     await this.judge.start();
+    await this.watch.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.all([this.predictions.stop(), this.labels.stop(), this.rollouts.stop(), this.judge.stop()]);
+    const parts = [this.predictions, this.labels, this.rollouts, this.judge, this.watch];
+    await Promise.all(parts.map((part) => part.stop()));
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -80,6 +85,7 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     for (let delayMs = 100; ; delayMs = Math.min(2_000, delayMs * 2)) {
       try {
         await this.store.createTables();
+        await this.watch.createTables();
         return this.readiness.set('clickhouse', undefined);
       } catch (error) {
         this.readiness.set('clickhouse', errorMessage(error));

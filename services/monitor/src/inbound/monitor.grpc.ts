@@ -1,8 +1,10 @@
 import {
+  type GetDriftRequest,
   type GetJudgementsRequest,
   type GetJudgementsResponse,
   type GetPerformanceRequest,
   type GetPerformanceResponse,
+  type ListAlertsRequest,
   MonitorService,
 } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
@@ -11,6 +13,7 @@ import { projectRoot } from '#libs/storage/sql-file.js';
 import { binaryPerformance } from '../domain/performance.js';
 import type { PredictionLogStore } from '../outbound/prediction-log.store.js';
 import type { RolloutEvidenceStore } from '../outbound/rollout-evidence.store.js';
+import type { WatchingHandlers } from './watching.handlers.js';
 
 /** DateTime64(3) ends in 2299. */
 const farFutureMs = 10_000_000_000_000;
@@ -22,12 +25,12 @@ export class MonitorGrpc {
     private readonly evidence: RolloutEvidenceStore,
   ) {}
 
-  serve(server: GrpcServer): void {
+  serve(server: GrpcServer, watching: WatchingHandlers): void {
     server.addService(MonitorService, {
       getPerformance: handle.unary((request: GetPerformanceRequest) => this.performance(request)),
       getJudgements: handle.unary((request: GetJudgementsRequest) => this.judgements(request)),
-      getDrift: handle.notBuilt,
-      listAlerts: handle.notBuilt,
+      getDrift: handle.unary((request: GetDriftRequest) => watching.drift(request)),
+      listAlerts: handle.unary((request: ListAlertsRequest) => watching.alerts(request)),
     });
     server.addReflection('millrace/monitor/v1/monitor.proto', `${projectRoot()}/proto`);
   }

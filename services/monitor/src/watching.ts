@@ -1,0 +1,80 @@
+import type { ClickHouseClient } from '@clickhouse/client';
+import { errorMessage } from '#libs/errors/millrace-error.js';
+import type { MessageLog } from '#libs/messaging/message-log.js';
+import { ArtifactStore } from '#libs/storage/artifact-store.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+import { WatchTimer } from './inbound/watch.timer.js';
+import { WatchedFollower } from './inbound/watched.follower.js';
+import { WatchingHandlers } from './inbound/watching.handlers.js';
+import type { MonitorMetrics } from './monitor.metrics.js';
+import { type MonitorSettings, webhookAddress } from './monitor.settings.js';
+import { AlertsPublisher } from './outbound/alerts.publisher.js';
+import { FiguresReader } from './outbound/figures.reader.js';
+import type { PredictionLogStore } from './outbound/prediction-log.store.js';
+import { ReferenceKeeper } from './outbound/reference.keeper.js';
+import { WatchingStore } from './outbound/watching.store.js';
+
+type Settings = Pick<MonitorSettings, 'ARTIFACTS_DIR' | 'WATCH_INTERVAL_MS'>;
+
+/** The wiring of what watches: definitions and versions in, alerts out, drift and alerts answered. */
+export class Watching {
+  readonly handlers: WatchingHandlers;
+  private readonly store: WatchingStore;
+  private readonly watched: WatchedFollower;
+  private readonly alerts: AlertsPublisher;
+  private readonly timer: WatchTimer;
+  private readonly webhooks = new Map<string, string>();
+
+  constructor(
+    settings: Settings,
+    private readonly messages: MessageLog,
+    clickhouse: ClickHouseClient,
+    predictions: PredictionLogStore,
+    metrics: MonitorMetrics,
+    private readonly logger: Logger,
+  ) {
+    this.store = new WatchingStore(clickhouse);
+    this.watched = new WatchedFollower(messages, logger);
+    const references = new ReferenceKeeper(this.store, new ArtifactStore(settings.ARTIFACTS_DIR), logger);
+    const figures = new FiguresReader(this.store, predictions, references, this.watched);
+    const publisher = messages.publisher('alertsRaised');
+    this.alerts = new AlertsPublisher(this.store, publisher, (name) => this.webhookOf(name), metrics, logger);
+    this.timer = new WatchTimer(settings.WATCH_INTERVAL_MS, this.watched, references, figures, this.alerts, {
+      metrics,
+      logger,
+    });
+    this.handlers = new WatchingHandlers(this.store, figures, this.watched);
+  }
+
+  async createTables(): Promise<void> {
+    await this.store.createTables();
+  }
+
+  /** What fires is known, and all definitions are, before the first look. */
+  async start(): Promise<void> {
+    await this.messages.ensureTopics([{ id: 'alertsRaised' }]);
+    await this.watched.start();
+    await this.alerts.start();
+    this.timer.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.timer.stop();
+    await this.watched.stop();
+    await this.alerts.stop();
+  }
+
+  /** Of a Monitor that was deleted, the one it had: who was told that something fires is told that it does not any more. */
+  private webhookOf(monitor: string): string | undefined {
+    const spec = this.watched.monitors.get(monitor);
+    const webhook = spec === undefined ? this.webhooks.get(monitor) : spec.webhook;
+    if (webhook === undefined) return undefined;
+    this.webhooks.set(monitor, webhook);
+    try {
+      return webhookAddress(webhook);
+    } catch (error) {
+      this.logger.error('webhook_unknown', { monitor, error: errorMessage(error) });
+      return undefined;
+    }
+  }
+}
