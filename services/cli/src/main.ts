@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { addAuditCommand } from './commands/audit.command.js';
 import { addDefinitionCommands } from './commands/definitions.command.js';
 import { addLogsCommand } from './commands/logs.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
@@ -13,6 +14,7 @@ addDefinitionCommands(program);
 addPredictCommand(program);
 addLogsCommand(program);
 addQuarantineCommand(program);
+addAuditCommand(program);
 addStatusCommands(program);
 
 try {
