@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { addAuditCommand } from './commands/audit.command.js';
 import { addDefinitionCommands } from './commands/definitions.command.js';
 import { addLogsCommand } from './commands/logs.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
@@ -18,6 +19,7 @@ addPredictCommand(program);
 addLogsCommand(program);
 addQuarantineCommand(program);
 addRolloutCommands(program);
+addAuditCommand(program);
 addWatchCommands(program);
 addStatusCommands(program);
 

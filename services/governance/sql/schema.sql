@@ -1,0 +1,25 @@
+-- The audit log. Nothing here is ever updated or deleted: whoever does it is found by VerifyAudit.
+CREATE TABLE IF NOT EXISTS entries (
+  index bigint PRIMARY KEY, -- from 0, without gaps
+  event_id text NOT NULL UNIQUE,
+  leaf bytea NOT NULL, -- AuditEvent as RFC 8785 JSON: what is hashed, and all that is answered
+  leaf_hash bytea NOT NULL, -- SHA-256(0x00 || leaf)
+  -- Copies out of the leaf, to find entries by; nothing is proved of them.
+  actor text NOT NULL,
+  decision text NOT NULL,
+  resource text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS entries_decision ON entries (decision, index);
+-- Hashes of the perfect subtrees, leaves (level 0) included: covers entries [index * 2^level, (index + 1) * 2^level).
+CREATE TABLE IF NOT EXISTS subtrees (
+  level integer NOT NULL,
+  index bigint NOT NULL,
+  hash bytea NOT NULL,
+  PRIMARY KEY (level, index)
+);
+CREATE TABLE IF NOT EXISTS heads (
+  size bigint PRIMARY KEY,
+  root bytea NOT NULL,
+  signed_at timestamptz NOT NULL,
+  checkpoint text NOT NULL -- C2SP checkpoint, signed
+);
