@@ -9,7 +9,6 @@ export const services = {
   'inference-gateway': { grpcPort: 7107, httpPort: 7207 },
   monitor: { grpcPort: 7108, httpPort: 7208 },
   governance: { grpcPort: 7109, httpPort: 7209 },
-  console: { grpcPort: 7110, httpPort: 7210 },
 } as const;
 
 export type ServiceName = keyof typeof services;

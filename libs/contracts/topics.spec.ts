@@ -38,6 +38,7 @@ it('a service that is wired otherwise than the table says is told every differen
   expect(wiring.problems('ingest')).toEqual([
     'ingest should publish rawEvents and does not',
     'ingest publishes validEvents, which the table does not say',
+    'ingest should consume definitionsChanged and does not',
     'ingest consumes routesChanged, which the table does not say',
   ]);
 });

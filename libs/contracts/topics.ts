@@ -1,4 +1,4 @@
-import { type ServiceName, serviceNames } from './services.js';
+import type { ServiceName } from './services.js';
 
 /**
  * One row a topic: the only place where a topic is spelled. Topics with `<stream>` in the name exist once per Stream definition.
@@ -69,7 +69,7 @@ export const topics = {
     retention: 'compact',
     owner: 'registry',
     publishers: ['registry'],
-    consumers: serviceNames,
+    consumers: ['ingest', 'validator', 'feature-store', 'trainer', 'inference-gateway', 'monitor'],
   },
   modelsChanged: {
     name: 'models.changed.v1',
@@ -99,7 +99,7 @@ export const topics = {
     retention: 'compact',
     owner: 'registry',
     publishers: ['registry'],
-    consumers: ['monitor', 'governance'],
+    consumers: ['monitor'],
   },
   rolloutsJudged: {
     name: 'rollouts.judged.v1',
@@ -121,24 +121,14 @@ export const topics = {
     publishers: ['monitor'],
     consumers: ['trainer'],
   },
-  approvalsDecided: {
-    name: 'approvals.decided.v1',
-    key: 'digest',
-    message: 'millrace.governance.v1.Approval',
-    partitions: 1,
-    retention: 'compact',
-    owner: 'governance',
-    publishers: ['governance'],
-    consumers: ['registry'],
-  },
   auditRecorded: {
     name: 'audit.recorded.v1',
     key: 'event_id',
     message: 'millrace.governance.v1.AuditEvent',
     partitions: 1,
     retention: 30,
-    owner: 'governance',
-    publishers: serviceNames,
+    owner: 'registry',
+    publishers: ['registry'],
     consumers: ['governance'],
   },
 } as const satisfies Record<string, TopicSpec>;

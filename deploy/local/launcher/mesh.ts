@@ -124,7 +124,6 @@ function meshEnvironment(
     MILLRACE_TOKENS: `local-user=${secrets.user},mesh=${secrets.mesh}`,
     ARTIFACTS_DIR: join(options.dataDir, 'artifacts'),
     SOURCES_DIR: join(options.dataDir, 'sources'),
-    SERVICE_HTTP_ADDRESSES: serviceNames.map((name) => `${name}=${addresses[name].http}`).join(','),
     PYTHON: python,
     CODE_COMMIT: codeCommit(projectRoot()),
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',

@@ -57,7 +57,7 @@ try {
     from: '2001-04-09',
     folder: join(dataDir, 'sources', 'flights'),
   });
-  narrator.step('starting Kafka, ClickHouse, Redis, Postgres and ten services');
+  narrator.step('starting Kafka, ClickHouse, Redis, Postgres and nine services');
   mesh = await startMesh({
     dataDir,
     fresh: values.fresh,
