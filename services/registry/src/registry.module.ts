@@ -26,7 +26,7 @@ import { registryMetrics } from './registry.metrics.js';
 import type { RegistrySettings } from './registry.settings.js';
 
 const Settings = Symbol('RegistrySettings');
-const published = ['definitionsChanged', 'modelsChanged', 'routesChanged', 'rolloutsChanged'] as const;
+const published = ['definitionsChanged', 'modelsChanged', 'routesChanged', 'rolloutsChanged', 'auditRecorded'] as const;
 
 /** Starts and stops the parts in order. */
 @Injectable()

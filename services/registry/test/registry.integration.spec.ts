@@ -8,6 +8,7 @@ import type { Pool } from 'pg';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import type { EncodedRecord } from '#libs/contracts/event-record.js';
 import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
+import { AuditEvent } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import { ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { CallContext } from '#libs/rpc/grpc-server.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
@@ -52,6 +53,9 @@ afterAll(async () => {
 const apply = (documents: { path: string; text: string }[], dryRun = false) =>
   definitions.apply({ documents, dryRun, requestedBy: '' }, context);
 
+/** What the audit log was told. */
+const audited: AuditEvent[] = [];
+
 /** Publishes what is in the outbox, by a publisher that dies after so many records were sent. */
 async function drain(dieAfter = Number.POSITIVE_INFINITY): Promise<EncodedRecord[]> {
   const sent: EncodedRecord[] = [];
@@ -62,9 +66,15 @@ async function drain(dieAfter = Number.POSITIVE_INFINITY): Promise<EncodedRecord
       return new Map<number, number>();
     },
   };
+  const auditor = {
+    publish: async (records: readonly EncodedRecord[]) => {
+      audited.push(...records.map(({ value }) => AuditEvent.decode(value!)));
+      return new Map<number, number>();
+    },
+  };
   const outbox = new OutboxPublisher(
     pool,
-    { definitionsChanged: publisher, modelsChanged: publisher, routesChanged: publisher },
+    { definitionsChanged: publisher, modelsChanged: publisher, routesChanged: publisher, auditRecorded: auditor },
     metrics,
     new Logger('test', 'error'),
   );
@@ -91,7 +101,7 @@ describe('definitions', () => {
   });
 
   it('are shown by a dry run, applied once, and unchanged when they come again', async () => {
-    expect((await apply(flights, true)).changes).toHaveLength(14);
+    expect((await apply(flights, true)).changes).toHaveLength(16);
     expect((await definitions.list({ kind: '', name: '' })).definitions).toHaveLength(0);
     const first = await apply(flights);
     expect(new Set(first.changes.map(({ action }) => action))).toEqual(new Set(['create']));
@@ -114,7 +124,7 @@ describe('definitions', () => {
     const order = [...new Set(keys(after).map((key) => key.split('/')[0]!))];
     expect(keys(before)).toHaveLength(6);
     expect(keys(after)[0]).toBe(keys(before)[5]); // sent, not marked: sent again
-    expect(new Set([...keys(before), ...keys(after)]).size).toBe(15); // 14 definitions and the endpoint's route
+    expect(new Set([...keys(before), ...keys(after)]).size).toBe(17); // 16 definitions and the endpoint's route
     expect(order.at(-1)).toBe('late-arrival');
     expect(keys(before)[0]).toMatch(/^Stream\//);
     expect(await drain()).toEqual([]);
@@ -175,10 +185,10 @@ describe('model versions', () => {
   }
 
   it('are numbered, and the same run with the same bytes is the same version', async () => {
-    const first = await models.createVersion(await candidate());
+    const first = await models.createVersion(await candidate(), context);
     expect(first.version).toBe('1');
-    expect((await models.createVersion(await candidate())).version).toBe('1');
-    expect((await models.createVersion(await candidate({ runId: 'run-2' }))).version).toBe('2');
+    expect((await models.createVersion(await candidate(), context)).version).toBe('1');
+    expect((await models.createVersion(await candidate({ runId: 'run-2' }), context)).version).toBe('2');
     expect((await models.listVersions({ model: 'late-arrival' })).versions.map(({ version }) => version)).toEqual([
       '1',
       '2',
@@ -186,13 +196,15 @@ describe('model versions', () => {
   });
 
   it('need their artifact, their model and its feature service', async () => {
-    await expect(models.createVersion(await candidate({ onnxSha256: '0'.repeat(64) }))).rejects.toMatchObject({
+    await expect(models.createVersion(await candidate({ onnxSha256: '0'.repeat(64) }), context)).rejects.toMatchObject({
       code: 'failed-precondition',
     });
-    await expect(models.createVersion(await candidate({ model: 'none', runId: 'x' }))).rejects.toMatchObject({
+    await expect(models.createVersion(await candidate({ model: 'none', runId: 'x' }), context)).rejects.toMatchObject({
       code: 'not-found',
     });
-    await expect(models.createVersion(await candidate({ featureService: 'none', runId: 'x' }))).rejects.toMatchObject({
+    await expect(
+      models.createVersion(await candidate({ featureService: 'none', runId: 'x' }), context),
+    ).rejects.toMatchObject({
       code: 'invalid-argument',
     });
   });
@@ -213,12 +225,28 @@ describe('model versions', () => {
   });
 
   it('have aliases that move', async () => {
-    await models.setAlias({ model: 'late-arrival', version: '1', alias: 'best' });
-    expect((await models.setAlias({ model: 'late-arrival', version: '2', alias: 'best' })).aliases).toEqual(['best']);
+    await models.setAlias({ model: 'late-arrival', version: '1', alias: 'best' }, context);
+    expect((await models.setAlias({ model: 'late-arrival', version: '2', alias: 'best' }, context)).aliases).toEqual([
+      'best',
+    ]);
     expect((await models.listVersions({ model: 'late-arrival' })).versions.map(({ aliases }) => aliases)).toEqual([
       [],
       ['best'],
     ]);
+  });
+
+  it('are told to the audit log with who did it, as every change is, and nothing that was refused', async () => {
+    await drain();
+    const told = audited.map(({ actor, action, resource }) => `${actor} ${action} ${resource}`);
+    expect(told).toContain('tester apply streams/arrivals');
+    expect(told.slice(-4)).toEqual([
+      'tester train models/late-arrival@1',
+      'tester train models/late-arrival@2',
+      'tester apply models/late-arrival@1',
+      'tester apply models/late-arrival@2',
+    ]);
+    expect(new Set(audited.map(({ eventId }) => eventId)).size).toBe(audited.length);
+    expect(audited.find(({ resource }) => resource === 'models/late-arrival@1')?.details['runId']).toBe('run-1');
   });
 
   it('leave an endpoint with a route that says that nothing is live yet', async () => {

@@ -13,6 +13,7 @@ import { type EndpointSpec, type Kind, kinds } from '#libs/definitions/definitio
 import { referencesOf } from '#libs/definitions/references.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { CallContext } from '#libs/rpc/grpc-server.js';
+import { definitionDone } from '../domain/done.js';
 import { type PlannedChange, planChanges, type StoredDefinition } from '../domain/plan-changes.js';
 import { moveRollout } from '../domain/rollout-machine.js';
 import type { RegistryDatabase, RegistryTransaction } from '../outbound/registry-database.js';
@@ -78,6 +79,7 @@ export class DefinitionsHandlers {
   private async write(transaction: RegistryTransaction, change: PlannedChange, caller: string): Promise<void> {
     const { kind, name, generation, digest, specText, action } = change;
     await transaction.writeDefinition(change, caller);
+    await transaction.audit(definitionDone(caller, change));
     const definition = toDefinition(kind, name, generation, digest, specText, action === 'delete', Date.now());
     await transaction.publish(
       'definitionsChanged',

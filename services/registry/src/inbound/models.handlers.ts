@@ -14,6 +14,7 @@ import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { CallContext } from '#libs/rpc/grpc-server.js';
 import type { ArtifactStore } from '#libs/storage/artifact-store.js';
+import { aliasDone, liveDone, versionDone } from '../domain/done.js';
 import { type Mover, supersede } from '../domain/rollout-machine.js';
 import { checkFits, checkVersion, needDefinition } from '../domain/version-fit.js';
 import type { RegistryDatabase, RegistryTransaction } from '../outbound/registry-database.js';
@@ -42,7 +43,7 @@ export class ModelsHandlers {
   }
 
   /** The same run with the same bytes gives the version that it gave before. */
-  async createVersion(version: ModelVersion): Promise<ModelVersion> {
+  async createVersion(version: ModelVersion, { caller }: CallContext): Promise<ModelVersion> {
     if (!sha256.test(version.onnxSha256) || !(await this.artifacts.has(version.onnxSha256)))
       throw new MillraceError(
         'failed-precondition',
@@ -63,6 +64,7 @@ export class ModelsHandlers {
       };
       await transaction.insertVersion(made);
       await publishVersion(transaction, made);
+      await transaction.audit(versionDone(caller.name, made));
       return made;
     });
     this.onChange();
@@ -73,7 +75,7 @@ export class ModelsHandlers {
     return { versions: await this.database.read((transaction) => transaction.versions(model)) };
   }
 
-  async setAlias({ model, version, alias }: SetAliasRequest): Promise<ModelVersion> {
+  async setAlias({ model, version, alias }: SetAliasRequest, { caller }: CallContext): Promise<ModelVersion> {
     if (!aliasPattern.test(alias))
       throw new MillraceError(
         'invalid-argument',
@@ -84,6 +86,7 @@ export class ModelsHandlers {
       await transaction.writeAlias(model, alias, version);
       const now = await transaction.version(model, version);
       await publishVersion(transaction, now);
+      await transaction.audit(aliasDone(caller.name, model, version, alias));
       return now;
     });
     this.onChange();
@@ -111,6 +114,7 @@ export class ModelsHandlers {
         ...(before?.live === undefined ? {} : { previous: before.live }),
       });
       await transaction.writeRoute(made);
+      await transaction.audit(liveDone(caller.name, made));
       return made;
     });
     this.onChange();

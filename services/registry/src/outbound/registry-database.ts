@@ -1,10 +1,12 @@
 import type { Pool, PoolClient } from 'pg';
+import { AuditEvent } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import type { Kind, Specs } from '#libs/definitions/definition-kinds.js';
 import type { TopicId } from '#libs/contracts/topics.js';
 import { ModelVersion, Rollout, Route, RunRecord } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { inTransaction } from '#libs/storage/postgres.js';
 import { readSql } from '#libs/storage/sql-file.js';
+import { moveDone } from '../domain/done.js';
 import type { PlannedChange, StoredDefinition } from '../domain/plan-changes.js';
 import { isUnderWay } from '../domain/rollout-machine.js';
 
@@ -156,6 +158,12 @@ export class RegistryTransaction {
       [rollout.rolloutId, rollout.endpoint, rollout.state, record],
     );
     await this.publish('rolloutsChanged', rollout.rolloutId, record);
+    await this.audit(moveDone(rollout));
+  }
+
+  /** Kept by governance; published when, and only when, what it tells of is committed. */
+  async audit(event: AuditEvent): Promise<void> {
+    await this.publish('auditRecorded', event.eventId, AuditEvent.encode(event).finish());
   }
 }
 
