@@ -30,6 +30,7 @@ describe('a folder of definitions', () => {
       'Model',
       'Pipeline',
       'Endpoint',
+      'Monitor',
     ]);
     const service = definitions.find(({ kind }) => kind === 'FeatureService')!.spec as FeatureServiceSpec;
     expect(featureNames(service)).toHaveLength(26);

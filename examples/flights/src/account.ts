@@ -28,6 +28,8 @@ export interface Account {
     readonly labelled: number;
   };
   readonly rollouts: readonly RolloutTold[];
+  /** Of the audit log: all of it recomputed. */
+  readonly audit: { readonly entries: number; readonly proved: boolean };
   readonly latencyMs: { readonly p50: number; readonly p99: number };
   readonly rates: { readonly eventsPerSecond: number; readonly predictionsPerSecond: number };
   readonly firstPredictionSeconds: number;
@@ -72,6 +74,7 @@ export async function takeAccount(client: MeshClient, seen: Observed, narrator: 
         120_000,
       ),
     );
+    const audit = await patiently(() => client.governance.call((stub) => stub.verifyAudit, {}, 60_000));
     const ids = new Set(logged.ids);
     return {
       events: {
@@ -97,6 +100,7 @@ export async function takeAccount(client: MeshClient, seen: Observed, narrator: 
         labelled: performance.labelled,
       },
       rollouts: seen.rollouts.map((one) => ({ ...one, seconds: round(one.seconds, 1) })),
+      audit: { entries: audit.entries, proved: audit.ok },
       latencyMs: { p50: quantile(seen.latenciesMs, 0.5), p99: quantile(seen.latenciesMs, 0.99) },
       rates: {
         eventsPerSecond: Math.round(seen.eventsPerSecond),
@@ -111,7 +115,10 @@ export async function takeAccount(client: MeshClient, seen: Observed, narrator: 
 }
 
 /** What must hold, as sentences of what does not. @param whole the run whose live AUC is known */
-export function problemsOf({ events, predictions, vectors, model, rollouts }: Account, whole: boolean): string[] {
+export function problemsOf(
+  { events, predictions, vectors, model, rollouts, audit }: Account,
+  whole: boolean,
+): string[] {
   const problems: string[] = [];
   if (events.in !== events.valid + events.quarantined)
     problems.push(`${events.in} events went in, ${events.valid} are valid and ${events.quarantined} quarantined`);
@@ -124,6 +131,7 @@ export function problemsOf({ events, predictions, vectors, model, rollouts }: Ac
       `${vectors.mismatches} of ${vectors.compared} online vectors differ from their offline recomputation`,
     );
   if (vectors.compared === 0) problems.push('no online vector was compared');
+  if (!audit.proved) problems.push('the audit log does not prove itself: `millrace audit verify` names the entry');
   const outcomes = rollouts.map(({ outcome }) => outcome).join();
   if (whole && outcomes !== 'live,refused,rolled-back')
     problems.push(`the rollouts ended as ${outcomes || 'none'}, not as live,refused,rolled-back`);
@@ -133,7 +141,7 @@ export function problemsOf({ events, predictions, vectors, model, rollouts }: Ac
 }
 
 export function printAccount(account: Account, narrator: Narrator): void {
-  const { events, predictions, vectors, model, rollouts, latencyMs, rates } = account;
+  const { events, predictions, vectors, model, rollouts, audit, latencyMs, rates } = account;
   const reasons = Object.entries(events.reasons).map(([reason, count]) => `${reason} ${count}`);
   narrator.step('the account');
   narrator.line(
@@ -148,6 +156,7 @@ export function printAccount(account: Account, narrator: Narrator): void {
   );
   for (const { version, outcome, reason, predictions: made, seconds } of rollouts)
     narrator.line(`rollout      version ${version} ${outcome} after ${made} predictions, ${seconds} s: ${reason}`);
+  narrator.line(`audit        entries ${audit.entries}   proved ${audit.proved ? 'yes' : 'NO'}`);
   narrator.line(
     `latency      p50 ${latencyMs.p50} ms   p99 ${latencyMs.p99} ms   at ${rates.predictionsPerSecond} predictions/s`,
   );
@@ -155,7 +164,7 @@ export function printAccount(account: Account, narrator: Narrator): void {
     `rates        ${rates.eventsPerSecond} events/s from file to features   first prediction after ${account.firstPredictionSeconds} s   all in ${account.seconds} s`,
   );
   narrator.line(
-    `where to look next: npx millrace logs, npx millrace quarantine list, npx millrace describe model late-arrival; logs of every process in .millrace/logs`,
+    `where to look next: npx millrace logs, npx millrace rollout history, npx millrace drift late-arrival, npx millrace audit verify; logs of every process in .millrace/logs`,
   );
 }
 

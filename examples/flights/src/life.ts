@@ -20,7 +20,7 @@ type Chapter = 'better' | 'careless' | 'over';
 const endpoint = 'late-arrival';
 const weekMs = 7 * 86_400_000;
 /** Of a verdict: the judge looks every second, and labels and predictions have to reach it first. */
-const verdictMs = 15_000;
+const verdictMs = 4_000;
 const ends = new Set(['live', 'aborted', 'superseded']);
 
 /**

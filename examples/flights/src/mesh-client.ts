@@ -1,6 +1,7 @@
 import type { MeshState } from '#libs/boot/mesh-state.js';
 import { GRPCInferenceServiceClient } from '#libs/contracts/generated/inference/v2/inference.js';
 import { FeatureStoreClient } from '#libs/contracts/generated/millrace/features/v1/features.js';
+import { GovernanceClient } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import { IngestClient } from '#libs/contracts/generated/millrace/ingest/v1/ingest.js';
 import { MonitorClient } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { RegistryClient } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
@@ -18,6 +19,7 @@ export class MeshClient {
   readonly gateway;
   readonly monitor;
   readonly validator;
+  readonly governance;
 
   constructor(readonly mesh: Pick<MeshState, 'services' | 'token' | 'clickhouseUrl' | 'infrastructure'>) {
     const { services, token } = mesh;
@@ -28,6 +30,7 @@ export class MeshClient {
     this.gateway = new Peer(GRPCInferenceServiceClient, 'inference-gateway', services['inference-gateway'].grpc, token);
     this.monitor = new Peer(MonitorClient, 'monitor', services.monitor.grpc, token);
     this.validator = new Peer(ValidatorClient, 'validator', services.validator.grpc, token);
+    this.governance = new Peer(GovernanceClient, 'governance', services.governance.grpc, token);
   }
 
   close(): void {
@@ -39,6 +42,7 @@ export class MeshClient {
       this.gateway,
       this.monitor,
       this.validator,
+      this.governance,
     ])
       peer.close();
   }
