@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CloudEvent, HTTP } from 'cloudevents';
+import { Client } from 'pg';
 import type { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
@@ -99,6 +100,39 @@ it('The online feature vector equals the offline recomputation, bit for bit, for
   expect(vectors.mismatches).toBe(0);
   expect(vectors.compared).toBe(predictions.logged - predictions.fallback);
 });
+
+it('A rollout neither loses a step nor takes one twice, whatever process is killed when.', async () => {
+  expect(account.rollouts.map(({ outcome }) => outcome)).toEqual(['live', 'refused', 'rolled-back']);
+  const client = new MeshClient(mesh.state);
+  const { rollouts } = await client.registry.call(
+    (stub) => stub.listRollouts,
+    { endpoint: 'late-arrival', limit: 0 },
+    10_000,
+  );
+  client.close();
+  const taken = rollouts.map(({ moves }) => moves.map(({ to, step, movedBy }) => `${to} ${step} by ${movedBy}`));
+  expect(taken.toReversed()).toEqual([
+    ['live 0 by mesh'],
+    ['shadow 0 by mesh', 'canary 1 by judge', 'canary 2 by judge', 'live 2 by judge'],
+    ['shadow 0 by mesh', 'canary 1 by local-user', 'canary 2 by local-user', 'aborted 2 by judge'],
+  ]);
+  for (const { moves, generation } of rollouts) expect(generation).toBe(moves.length);
+});
+
+it('The audit log has what was done, proves it, and fails to when one byte of it is changed.', async () => {
+  const verified = await millrace('audit', 'verify', '--json');
+  expect(verified.code).toBe(0);
+  const database = new Client({ connectionString: `${mesh.infrastructure.settings['POSTGRES_URL']}/governance` });
+  await database.connect();
+  const change = 'UPDATE entries SET leaf = set_byte(leaf, 20, (get_byte(leaf, 20) + $1) % 256) WHERE index = 7';
+  await database.query(change, [1]);
+  const changed = await millrace('audit', 'verify');
+  expect(changed.code).toBe(1);
+  expect(changed.stdout + changed.stderr).toMatch(/entry 7/);
+  await database.query(change, [255]);
+  await database.end();
+  expect((await millrace('audit', 'verify')).code).toBe(0);
+}, 60_000);
 
 const run = promisify(execFile);
 const clients = join(projectRoot(), 'deploy/local/launcher/test/clients');
