@@ -45,9 +45,9 @@ beforeAll(async () => {
   ];
   const onSlice = async (slice: number): Promise<void> => {
     // Slices flow while somebody is down; only where they would run out before the victims do, the next one waits.
-    while (days * slicesPerDay - slice <= 2 * victims.length && (aboutToKill || !everyoneIsReady())) await sleep(50);
+    while (days * slicesPerDay - slice <= 2 * victims.length && !mayKill()) await sleep(50);
     const [name, victim] = victims[0] ?? [];
-    if (name === undefined || victim === undefined || aboutToKill || !everyoneIsReady()) return;
+    if (name === undefined || victim === undefined || !mayKill()) return;
     victims.shift();
     aboutToKill = true;
     // Somewhere within the slice: while it is published, or while it is asked for.
@@ -65,6 +65,11 @@ afterAll(async () => {
   await (mesh as Mesh | undefined)?.stop();
   rmSync(dataDir, { recursive: true, force: true });
 }, 60_000);
+
+/** The one before is dead, and back. */
+function mayKill(): boolean {
+  return !aboutToKill && everyoneIsReady();
+}
 
 function everyoneIsReady(): boolean {
   return [...mesh.processes.values(), ...Object.values(mesh.infrastructure.processes)].every(
