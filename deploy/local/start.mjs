@@ -26,7 +26,6 @@ const child = spawn(
     env: { ...process.env, MILLRACE_STARTED_MS: String(startedMs) },
   },
 );
-// Ctrl-C reaches both; this one waits until the other has stopped everything.
-for (const signal of ['SIGINT', 'SIGTERM'])
-  process.on(signal, () => (signal === 'SIGTERM' ? child.kill(signal) : undefined));
+// Ctrl-C reaches both, a signal from elsewhere only this one; it waits until the other has stopped everything.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
 child.on('close', (code) => process.exit(code ?? 1));

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceName } from '#libs/contracts/services.js';
+import { readJsonFile } from '#libs/storage/json-file.js';
 
 export interface ServiceState {
   readonly grpc: string;
@@ -32,7 +33,7 @@ export function writeMeshState(dataDir: string, state: MeshState): void {
 /** Undefined = no mesh was started here, or it was stopped. */
 export function readMeshState(dataDir: string): MeshState | undefined {
   const path = join(dataDir, 'mesh.json');
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as MeshState) : undefined;
+  return existsSync(path) ? readJsonFile<MeshState>(path) : undefined;
 }
 
 export function removeMeshState(dataDir: string): void {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readJsonFile } from '#libs/storage/json-file.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { LocalFolder } from './local-folder.js';
 import { SupervisedProcess } from './supervised-process.js';
@@ -47,7 +48,7 @@ async function answers(port: number): Promise<boolean> {
 /** Of this data folder only; made once. */
 export function localPassword(folder: LocalFolder, name: string): string {
   const path = join(folder.root, 'infra-secrets.json');
-  const known = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>) : {};
+  const known = existsSync(path) ? readJsonFile<Record<string, string>>(path) : {};
   known[name] ??= randomBytes(18).toString('base64url');
   writeFileSync(path, JSON.stringify(known), { mode: 0o600 });
   return known[name];

@@ -1,8 +1,9 @@
+import { errorMessage } from '#libs/errors/millrace-error.js';
 import { startClickHouse } from './clickhouse.process.js';
 import { startKafka } from './kafka.process.js';
 import { LocalFolder } from './local-folder.js';
 import { startPostgres } from './postgres.process.js';
-import type { SupervisedProcess } from './supervised-process.js';
+import { NotReadyError, type SupervisedProcess } from './supervised-process.js';
 import { startValkey } from './valkey.process.js';
 
 export const dependencies = ['kafka', 'clickhouse', 'redis', 'postgres'] as const;
@@ -38,6 +39,7 @@ export async function startInfrastructure(options: InfrastructureOptions): Promi
   const folder = new LocalFolder(options.dataDir);
   folder.hold();
   if (options.fresh) folder.clear();
+  folder.requireSpace();
   const starts: Record<Dependency, () => Promise<Started>> = {
     kafka: () => startKafka(folder, options.onProgress),
     clickhouse: () => startClickHouse(folder),
@@ -63,7 +65,9 @@ export async function startInfrastructure(options: InfrastructureOptions): Promi
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) {
     await stop();
-    throw failed.reason;
+    throw new Error(`${errorMessage(failed.reason)}${damageHint(failed.reason, options.dataDir)}`, {
+      cause: failed.reason,
+    });
   }
   const [kafka, clickhouse, redis, postgres] = outcomes.map(
     (outcome) => (outcome as PromiseFulfilledResult<Started>).value,
@@ -87,6 +91,13 @@ export async function startInfrastructure(options: InfrastructureOptions): Promi
     ),
     stop,
   };
+}
+
+/** A server that ends before it answers has most often found its data damaged. */
+function damageHint(reason: unknown, dataDir: string): string {
+  return reason instanceof NotReadyError
+    ? `\nif the log speaks of damaged data: \`npm start -- --fresh\` begins anew in ${dataDir}, what was downloaded is kept`
+    : '';
 }
 
 /** Of `host:port,…` or of a URL. */

@@ -1,6 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readJsonFile } from '#libs/storage/json-file.js';
 import { freePort } from './ports.js';
+
+/** Less than this and Kafka or ClickHouse would end in the middle of their work. */
+const minFreeBytes = 512 * 1024 * 1024;
 
 /** The folder of a local mesh: data, logs, pid files, a cache of what was downloaded, and the ports that were chosen. */
 export class LocalFolder {
@@ -10,7 +14,7 @@ export class LocalFolder {
   constructor(readonly root: string) {
     for (const part of ['data', 'logs', 'run']) mkdirSync(join(root, part), { recursive: true });
     const file = join(root, 'ports.json');
-    this.ports = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, number>) : {};
+    this.ports = existsSync(file) ? readJsonFile<Record<string, number>>(file) : {};
   }
 
   data(name: string): string {
@@ -51,13 +55,23 @@ export class LocalFolder {
     writeFileSync(file, String(process.pid));
   }
 
+  /** @throws Error when the disk is nearly full */
+  requireSpace(minBytes = minFreeBytes): void {
+    const { bavail, bsize } = statfsSync(this.root);
+    const free = bavail * bsize;
+    if (free < minBytes)
+      throw new Error(
+        `the disk of ${this.root} has ${Math.round(free / 2 ** 20)} MiB free, a mesh needs ${Math.round(minBytes / 2 ** 20)} MiB: make room, or name another folder in MILLRACE_DATA`,
+      );
+  }
+
   release(): void {
     rmSync(join(this.root, 'run', 'holder.pid'), { force: true });
   }
 
   /** Forgets all data; what was downloaded is kept. */
   clear(): void {
-    for (const part of ['data', 'logs', 'artifacts', 'secrets.json', 'infra-secrets.json'])
+    for (const part of ['data', 'logs', 'artifacts', 'ports.json', 'secrets.json', 'infra-secrets.json'])
       rmSync(join(this.root, part), { recursive: true, force: true });
     mkdirSync(join(this.root, 'data'), { recursive: true });
     mkdirSync(join(this.root, 'logs'), { recursive: true });

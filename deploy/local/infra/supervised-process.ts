@@ -24,6 +24,9 @@ export interface ProcessSpec {
   readonly stopSignal?: NodeJS.Signals;
 }
 
+/** It ended, or did not answer, before it was ready for the first time. */
+export class NotReadyError extends Error {}
+
 const maxRestartDelayMs = 5_000;
 /** A process that has never been ready, and ends more often than this, will not come. */
 const maxFirstFailures = 3;
@@ -114,7 +117,7 @@ export class SupervisedProcess extends EventEmitter<{ state: [ProcessState] }> {
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error(
+    throw new NotReadyError(
       `${this.spec.name} did not become ready; the end of its log ${this.spec.logFile}:\n${tail(this.spec.logFile)}`,
     );
   }

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { startInfrastructure, type Infrastructure } from '#deploy/local/infra/infrastructure.js';
 import { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
 import { addressSetting, type ServiceName, serviceNames, services } from '#libs/contracts/services.js';
+import { readJsonFile } from '#libs/storage/json-file.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { type MeshState, removeMeshState, type ServiceState, writeMeshState } from '#libs/boot/mesh-state.js';
 import { freePort } from '#deploy/local/infra/ports.js';
@@ -103,7 +104,7 @@ function readSecrets(dataDir: string): Secrets {
     const made: Secrets = { user: randomBytes(24).toString('base64url'), mesh: randomBytes(24).toString('base64url') };
     writeFileSync(path, JSON.stringify(made), { mode: 0o600 });
   }
-  return JSON.parse(readFileSync(path, 'utf8')) as Secrets;
+  return readJsonFile<Secrets>(path);
 }
 
 function meshEnvironment(

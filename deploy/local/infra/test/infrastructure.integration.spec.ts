@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -13,6 +13,7 @@ import {
   type Infrastructure,
   startInfrastructure,
 } from '#deploy/local/infra/infrastructure.js';
+import { LocalFolder } from '#deploy/local/infra/local-folder.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'millrace-infra-'));
@@ -94,6 +95,29 @@ it('refuses a start in a data folder that another run holds, and leaves that run
     startInfrastructure({ dataDir, external: {}, fresh: false, onProgress: () => undefined }),
   ).rejects.toThrow(/is in use by process/);
   expect(dependencies.map((name) => infrastructure.processes[name]!.pid)).toEqual(pids);
+});
+
+describe('says plainly', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-damaged-'));
+  const external = { kafka: '127.0.0.1:1', clickhouse: 'http://127.0.0.1:1', redis: 'redis://127.0.0.1:1' };
+  const start = () => startInfrastructure({ dataDir: folder, external, fresh: false, onProgress: () => undefined });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('when data is damaged: which server, the end of its log, and how to begin anew', async () => {
+    mkdirSync(join(folder, 'data', 'postgres', 'cluster'), { recursive: true });
+    writeFileSync(join(folder, 'data', 'postgres', 'cluster', 'PG_VERSION'), 'nonsense');
+    await expect(start()).rejects.toThrow(/postgres did not become ready[\s\S]*--fresh. begins anew/);
+  }, 60_000);
+
+  it('when a file of its own is damaged: which', async () => {
+    writeFileSync(join(folder, 'ports.json'), '{"postgres": ');
+    await expect(start()).rejects.toThrow(/ports\.json is damaged .*remove it/);
+  });
+
+  it('when the disk is full: how much is free, and how much it needs', () => {
+    const empty = new LocalFolder(join(folder, 'other'));
+    expect(() => empty.requireSpace(Number.MAX_SAFE_INTEGER)).toThrow(/has \d+ MiB free, a mesh needs \d+ MiB/);
+  });
 });
 
 it('leaves no orphan when its owner is killed with -9', async () => {
