@@ -1,6 +1,8 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import type { Caller, TokenAuthenticator } from '#libs/auth/token-authenticator.js';
+import type { AccessGuard } from '#libs/auth/access-guard.js';
+import { httpAccess } from '#libs/auth/access-rules.js';
+import type { Caller } from '#libs/auth/token-authenticator.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 
@@ -8,15 +10,19 @@ const openPaths = new Set(['/livez', '/readyz']);
 
 export type AuthenticatedRequest = Request & { caller?: Caller };
 
-/** Everything but the health questions needs a token. */
-export function requireToken(authenticator: TokenAuthenticator) {
+/** Everything but the health questions needs a token, and a role that may. What has no access rule is not there. */
+export function requireAccess(guard: AccessGuard) {
   return (request: AuthenticatedRequest, response: Response, next: NextFunction): void => {
     if (openPaths.has(request.path)) return next();
     try {
-      request.caller = authenticator.authenticate(request.headers.authorization);
+      const caller = guard.authenticate(request.headers.authorization);
+      const access = httpAccess(request.method, request.path);
+      if (access === undefined) throw new MillraceError('not-found', `Cannot ${request.method} ${request.path}`);
+      guard.check(caller, access.route, access.action, access.resource);
+      request.caller = caller;
     } catch (error) {
-      sendError(response, error as MillraceError);
-      return;
+      const path = `path: "${request.path}" is not percent-encoded UTF-8`;
+      return sendError(response, error instanceof MillraceError ? error : new MillraceError('invalid-argument', path));
     }
     next();
   };

@@ -2,7 +2,9 @@ import 'reflect-metadata';
 import type { Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { assertLoopback, TokenAuthenticator } from '#libs/auth/token-authenticator.js';
+import { AccessGuard } from '#libs/auth/access-guard.js';
+import { Authorizer } from '#libs/auth/authorizer.js';
+import { assertLoopback } from '#libs/auth/token-authenticator.js';
 import { redactAll, type ServiceSettings } from '#libs/config/settings.js';
 import type { ServiceName } from '#libs/contracts/services.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
@@ -11,7 +13,9 @@ import { Wiring } from '#libs/messaging/wiring.js';
 import { GrpcServer } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
-import { HttpErrorFilter, requireToken } from './http-edge.js';
+import { DenialsPublisher } from './denials.publisher.js';
+import { HttpErrorFilter, requireAccess } from './http-edge.js';
+import { followPolicies } from './policies.follower.js';
 
 /**
  * Starts a service: Nest module (which connects and begins to consume in onApplicationBootstrap), then gRPC and HTTP, then ready. Refuses to start where its topics
@@ -31,9 +35,10 @@ export async function runService(
       bodyParser: false,
     });
     const [log, readiness, grpc] = [app.get(Logger), app.get(Readiness), app.get(GrpcServer)];
-    app.use(requireToken(app.get(TokenAuthenticator)));
+    app.use(requireAccess(app.get(AccessGuard)));
     app.useGlobalFilters(new HttpErrorFilter(log));
     app.connectMicroservice({ strategy: grpc });
+    await followPolicies(app.get(MessageLog), app.get(Authorizer), log);
     await app.init();
     const problems = app.get(Wiring).problems(name);
     if (problems.length > 0) throw new Error(`topics: ${problems.join('; ')}`);
@@ -46,6 +51,7 @@ export async function runService(
       async () => {
         readiness.set('shutdown', 'draining');
         await app.close();
+        await app.get(DenialsPublisher).stop();
         await app.get(MessageLog).close();
         log.info('service_stopped');
       },

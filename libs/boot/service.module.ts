@@ -1,5 +1,7 @@
 import { Controller, type DynamicModule, Get, Module, Res } from '@nestjs/common';
 import type { Response } from 'express';
+import { AccessGuard } from '#libs/auth/access-guard.js';
+import { Authorizer } from '#libs/auth/authorizer.js';
 import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
 import type { ServiceSettings } from '#libs/config/settings.js';
 import type { ServiceName } from '#libs/contracts/services.js';
@@ -10,6 +12,7 @@ import { GrpcServer } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { DenialsPublisher } from './denials.publisher.js';
 
 /** GET /livez, /readyz (open) and /metrics (with a token). */
 @Controller()
@@ -47,18 +50,24 @@ export class ServiceModule {
     readiness.set('startup', 'starting');
     const logger = new Logger(name, settings.LOG_LEVEL);
     const wiring = new Wiring();
-    const authenticator = new TokenAuthenticator(settings.MILLRACE_TOKENS);
+    const metrics = new Metrics(name);
+    const authenticator = new TokenAuthenticator(settings.MILLRACE_TOKENS, settings.MILLRACE_ROLES);
+    const authorizer = new Authorizer();
+    const messages = new KafkaMessageLog(name, settings.KAFKA_BROKERS, wiring, logger);
+    const denials = new DenialsPublisher(name, messages.publisher('auditRecorded'), metrics, logger);
+    const guard = new AccessGuard(authenticator, authorizer, (denial) => denials.add(denial));
     const providers = [
       { provide: Readiness, useValue: readiness },
       { provide: Logger, useValue: logger },
       { provide: Wiring, useValue: wiring },
-      { provide: Metrics, useValue: new Metrics(name) },
-      { provide: TokenAuthenticator, useValue: authenticator },
-      { provide: MessageLog, useFactory: () => new KafkaMessageLog(name, settings.KAFKA_BROKERS, wiring, logger) },
+      { provide: Metrics, useValue: metrics },
+      { provide: Authorizer, useValue: authorizer },
+      { provide: AccessGuard, useValue: guard },
+      { provide: DenialsPublisher, useValue: denials },
+      { provide: MessageLog, useValue: messages },
       {
         provide: GrpcServer,
-        useFactory: () =>
-          new GrpcServer(settings.GRPC_LISTEN, authenticator, readiness, logger, settings.DRAIN_GRACE_MS),
+        useFactory: () => new GrpcServer(settings.GRPC_LISTEN, guard, readiness, logger, settings.DRAIN_GRACE_MS),
       },
     ];
     return { module: ServiceModule, global: true, controllers: [OperationsController], providers, exports: providers };

@@ -53,6 +53,8 @@ export const serviceSettings = {
   MILLRACE_TOKEN: setting.text(),
   /** Who may call: `caller=token,caller=token`. */
   MILLRACE_TOKENS: setting.text(),
+  /** What callers are, for policies to say what they may: `caller=role+role,...`; `admin` and `service` may everything, a caller that is not named nothing. */
+  MILLRACE_ROLES: setting.text().default('local-user=admin,mesh=service'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   DRAIN_GRACE_MS: setting.integer(5_000, 0, 60_000),
 };

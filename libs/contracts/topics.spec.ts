@@ -40,5 +40,6 @@ it('a service that is wired otherwise than the table says is told every differen
     'ingest publishes validEvents, which the table does not say',
     'ingest should consume definitionsChanged and does not',
     'ingest consumes routesChanged, which the table does not say',
+    'ingest should publish auditRecorded and does not',
   ]);
 });

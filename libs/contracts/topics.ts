@@ -1,4 +1,4 @@
-import type { ServiceName } from './services.js';
+import { type ServiceName, serviceNames } from './services.js';
 
 /**
  * One row a topic: the only place where a topic is spelled. Topics with `<stream>` in the name exist once per Stream definition.
@@ -69,7 +69,7 @@ export const topics = {
     retention: 'compact',
     owner: 'registry',
     publishers: ['registry'],
-    consumers: ['ingest', 'validator', 'feature-store', 'trainer', 'inference-gateway', 'monitor'],
+    consumers: serviceNames, // policies
   },
   modelsChanged: {
     name: 'models.changed.v1',
@@ -127,8 +127,8 @@ export const topics = {
     message: 'millrace.governance.v1.AuditEvent',
     partitions: 1,
     retention: 30,
-    owner: 'registry',
-    publishers: ['registry'],
+    owner: 'governance',
+    publishers: serviceNames, // what was refused
     consumers: ['governance'],
   },
 } as const satisfies Record<string, TopicSpec>;

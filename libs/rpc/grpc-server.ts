@@ -14,7 +14,9 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
-import { assertLoopback, type Caller, type TokenAuthenticator } from '#libs/auth/token-authenticator.js';
+import type { AccessGuard } from '#libs/auth/access-guard.js';
+import { type AccessRule, accessRules } from '#libs/auth/access-rules.js';
+import { assertLoopback, type Caller } from '#libs/auth/token-authenticator.js';
 import { HealthCheckResponse_ServingStatus, HealthService } from '#libs/contracts/generated/grpc/health/v1/health.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
@@ -56,7 +58,7 @@ export const handle = {
 };
 
 /**
- * The gRPC side of a service, started and stopped by Nest as a custom transport over one plain grpc-js server. Every call is authenticated, every thrown
+ * The gRPC side of a service, started and stopped by Nest as a custom transport over one plain grpc-js server. Every call is authenticated and held against its access rule, every thrown
  * MillraceError becomes its status, health and reflection are served. Every method of a definition must have a handler.
  */
 export class GrpcServer extends Server implements CustomTransportStrategy {
@@ -71,7 +73,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
 
   constructor(
     private readonly address: string,
-    private readonly authenticator: TokenAuthenticator,
+    private readonly guard: AccessGuard,
     private readonly readiness: Readiness,
     private readonly log: Logger,
     private readonly drainGraceMs: number,
@@ -86,7 +88,10 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     const names = Object.keys(definition);
     const missing = names.filter((name) => handlers[name] === undefined);
     if (missing.length > 0) throw new Error(`no handler for rpc ${missing.join(', ')}`);
-    const wrapped = names.map((name) => [name, this.wrap(handlers[name]!, !open.includes(name))]);
+    const wrapped = names.map((name) => {
+      const rule = open.includes(name) ? undefined : ruleOf(definition[name]!.path);
+      return [name, this.wrap(handlers[name]!, rule)];
+    });
     this.server.addService(definition, Object.fromEntries(wrapped) as UntypedServiceImplementation);
   }
 
@@ -125,11 +130,11 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     return this.server as T;
   }
 
-  private wrap(handler: Handler, authenticated: boolean): unknown {
-    const contextOf = (call: AnyCall): CallContext => this.contextOf(call, authenticated);
+  /** @param rule undefined = open to everybody */
+  private wrap(handler: Handler, rule: AccessRule | undefined): unknown {
     if (handler.kind === 'unary') {
       return (call: ServerUnaryCall<never, unknown>, answer: sendUnaryData<unknown>) => {
-        const context = this.tryContext(call, authenticated, (error) => answer(toServiceError(error)));
+        const context = this.tryContext(call, call.request, rule, (error) => answer(toServiceError(error)));
         if (context === undefined) return;
         handler.run(call.request, context).then(
           (response) => answer(null, response),
@@ -139,7 +144,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     }
     if (handler.kind === 'clientStream') {
       return (call: ServerReadableStream<never, unknown>, answer: sendUnaryData<unknown>) => {
-        const run = async () => handler.run(call as AsyncIterable<never>, contextOf(call));
+        const run = async () => handler.run(call as AsyncIterable<never>, this.contextOf(call, undefined, rule));
         run().then(
           (response) => answer(null, response),
           (error: unknown) => answer(this.failed(call, error)),
@@ -148,12 +153,12 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     }
     if (handler.kind === 'serverStream') {
       return (call: ServerWritableStream<never, unknown>) => {
-        const run = async () => pump(handler.run(call.request, contextOf(call)), call);
+        const run = async () => pump(handler.run(call.request, this.contextOf(call, call.request, rule)), call);
         run().catch((error: unknown) => call.emit('error', this.failed(call, error)));
       };
     }
     return (call: ServerDuplexStream<never, never>) => {
-      const context = this.tryContext(call, authenticated, (error) => call.emit('error', toServiceError(error)));
+      const context = this.tryContext(call, undefined, rule, (error) => call.emit('error', toServiceError(error)));
       if (context === undefined) return;
       this.duplexes.add(call);
       for (const event of ['end', 'close', 'cancelled', 'error']) call.once(event, () => this.duplexes.delete(call));
@@ -161,19 +166,29 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     };
   }
 
-  private tryContext(call: AnyCall, authenticated: boolean, refuse: (error: unknown) => void): CallContext | undefined {
+  private tryContext(
+    call: AnyCall,
+    request: unknown,
+    rule: AccessRule | undefined,
+    refuse: (error: unknown) => void,
+  ): CallContext | undefined {
     try {
-      return this.contextOf(call, authenticated);
+      return this.contextOf(call, request, rule);
     } catch (error) {
       refuse(error);
       return undefined;
     }
   }
 
-  private contextOf(call: AnyCall, authenticated: boolean): CallContext {
-    const caller = authenticated
-      ? this.authenticator.authenticate(call.metadata.get('authorization')[0]?.toString())
-      : { name: 'anonymous' };
+  private callerOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): Caller {
+    if (rule === undefined) return anonymous;
+    const caller = this.guard.authenticate(call.metadata.get('authorization')[0]?.toString());
+    this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
+    return caller;
+  }
+
+  private contextOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): CallContext {
+    const caller = this.callerOf(call, request, rule);
     const deadline = call.getDeadline();
     let controller: AbortController | undefined;
     return {
@@ -226,6 +241,14 @@ type AnyCall =
   | ServerWritableStream<never, unknown>
   | ServerReadableStream<never, unknown>
   | ServerDuplexStream<never, never>;
+
+const anonymous: Caller = { name: 'anonymous', roles: [] };
+
+function ruleOf(path: string): AccessRule {
+  const rule = accessRules.get(path);
+  if (rule === undefined) throw new Error(`no access rule for rpc ${path}`);
+  return rule;
+}
 
 async function pump(messages: AsyncIterable<unknown>, call: ServerWritableStream<never, unknown>): Promise<void> {
   for await (const message of messages) {

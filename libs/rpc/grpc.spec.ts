@@ -1,5 +1,7 @@
 import { credentials, Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AccessGuard, type Denial } from '#libs/auth/access-guard.js';
+import { Authorizer } from '#libs/auth/authorizer.js';
 import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
 import { HealthCheckResponse_ServingStatus, HealthClient } from '#libs/contracts/generated/grpc/health/v1/health.js';
 import {
@@ -12,6 +14,7 @@ import {
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { adminGuard } from '#libs/testing/admin-guard.js';
 import { Peer } from './grpc-client.js';
 import { GrpcServer, handle } from './grpc-server.js';
 
@@ -19,14 +22,21 @@ const token = 'a-token-of-sixteen-and-more';
 const address = '127.0.0.1:47193';
 const readiness = new Readiness();
 const logged: string[] = [];
+const strangersToken = 'the-token-of-a-stranger';
+const denials: Denial[] = [];
 const server = new GrpcServer(
   address,
-  new TokenAuthenticator(`tester=${token}`),
+  new AccessGuard(
+    new TokenAuthenticator(`tester=${token},stranger=${strangersToken}`, 'tester=admin'),
+    new Authorizer(),
+    (denial) => denials.push(denial),
+  ),
   readiness,
   new Logger('test', 'error', (line) => logged.push(line)),
   200,
 );
 const peer = new Peer(InferenceWorkerClient, 'worker', address, token);
+const stranger = new Peer(InferenceWorkerClient, 'worker', address, strangersToken);
 
 beforeAll(async () => {
   server.addService(InferenceWorkerService, {
@@ -45,6 +55,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   peer.close();
+  stranger.close();
   await server.close();
 });
 
@@ -55,12 +66,26 @@ describe('a call', () => {
 
   it('is refused without a known token', async () => {
     for (const wrong of ['another-token-of-sixteen', '']) {
-      const stranger = new Peer(InferenceWorkerClient, 'worker', address, wrong);
-      await expect(
-        stranger.call((stub) => stub.prepare, { onnxSha256: 'x', features: 1 }, 2_000),
-      ).rejects.toMatchObject({ code: 'unauthenticated' });
-      stranger.close();
+      const unknown = new Peer(InferenceWorkerClient, 'worker', address, wrong);
+      await expect(unknown.call((stub) => stub.prepare, { onnxSha256: 'x', features: 1 }, 2_000)).rejects.toMatchObject(
+        { code: 'unauthenticated' },
+      );
+      unknown.close();
     }
+  });
+
+  it('is refused without a role that may, before the handler hears of it', async () => {
+    for (const wrong of [
+      () => stranger.call((stub) => stub.prepare, { onnxSha256: 'bug', features: 1 }, 2_000),
+      () => new Promise((_, reject) => stranger.stub.infer(stranger.metadata).on('error', reject).resume()),
+    ])
+      await expect(wrong()).rejects.toMatchObject({
+        message: expect.stringMatching(/stranger may not predict artifacts/),
+      });
+    expect(denials.map(({ resource, method }) => `${resource} ${method}`)).toEqual([
+      'artifacts/bug /millrace.worker.v1.InferenceWorker/Prepare',
+      'artifacts/* /millrace.worker.v1.InferenceWorker/Infer',
+    ]);
   });
 
   it('gets the status and the words of what was thrown, with the name of the peer', async () => {
@@ -104,15 +129,23 @@ it('health is open, and says when the service is not ready', async () => {
 
 it('a service refuses to listen in plaintext on anything but loopback', () => {
   const open = (listen: string) => () =>
-    new GrpcServer(listen, new TokenAuthenticator(`a=${token}`), readiness, new Logger('test'), 0);
+    new GrpcServer(listen, adminGuard('a', token), readiness, new Logger('test'), 0);
   for (const listen of ['0.0.0.0:1', '10.0.0.1:1', '[::]:1', 'example.org:1', '127.0.0.1.example.org:1'])
     expect(open(listen)).toThrow(/refusing to listen in plaintext/);
   for (const listen of ['127.0.0.1:1', 'localhost:1', '[::1]:1']) expect(open(listen)).not.toThrow();
 });
 
 it('every rpc of a service has a handler, or the service does not start', () => {
-  const other = new GrpcServer(address, new TokenAuthenticator(`a=${token}`), readiness, new Logger('test'), 0);
+  const other = new GrpcServer(address, adminGuard('a', token), readiness, new Logger('test'), 0);
   expect(() => other.addService(InferenceWorkerService, { prepare: handle.unary(async () => ({})) })).toThrow(
     /no handler for rpc infer/,
+  );
+});
+
+it('an rpc without an access rule keeps its service from starting', () => {
+  const other = new GrpcServer(address, adminGuard('a', token), readiness, new Logger('test'), 0);
+  const unruled = { Guess: { ...InferenceWorkerService.prepare, path: '/x.Y/Guess' } };
+  expect(() => other.addService(unruled, { Guess: handle.unary(async () => ({})) })).toThrow(
+    'no access rule for rpc /x.Y/Guess',
   );
 });

@@ -33,6 +33,7 @@ export async function startService(
       KAFKA_BROKERS: brokers,
       MILLRACE_TOKEN: token,
       MILLRACE_TOKENS: `test=${token}`,
+      MILLRACE_ROLES: 'test=admin',
       ...settings,
     },
   });

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Command } from 'commander';
-import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
 import { type MeshState, writeMeshState } from '#libs/boot/mesh-state.js';
 import {
   Evidence,
@@ -24,13 +23,14 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { adminGuard } from '#libs/testing/admin-guard.js';
 import { addRolloutCommands } from '../src/commands/rollout.command.js';
 
 const token = 'a-token-of-sixteen-and-more';
 const address = '127.0.0.1:47196';
 const folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
-const authenticator = new TokenAuthenticator(`tester=${token}`);
-const server = new GrpcServer(address, authenticator, new Readiness(), new Logger('test', 'error'), 200);
+const guard = adminGuard('tester', token);
+const server = new GrpcServer(address, guard, new Readiness(), new Logger('test', 'error'), 200);
 
 const shadow = Rollout.fromPartial({
   rolloutId: 'r-1',

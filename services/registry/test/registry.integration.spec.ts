@@ -25,7 +25,7 @@ import { registryMetrics } from '../src/registry.metrics.js';
 const folder = join(projectRoot(), 'examples/flights/definitions');
 const flights = readdirSync(folder).map((path) => ({ path, text: readFileSync(join(folder, path), 'utf8') }));
 const context: CallContext = {
-  caller: { name: 'tester' },
+  caller: { name: 'tester', roles: ['admin'] },
   signal: new AbortController().signal,
   deadlineMs: Number.POSITIVE_INFINITY,
   metadata: new Metadata(),

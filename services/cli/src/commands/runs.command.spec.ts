@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Command } from 'commander';
-import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
 import { type MeshState, writeMeshState } from '#libs/boot/mesh-state.js';
 import {
   type ListRunsRequest,
@@ -14,13 +13,14 @@ import {
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { adminGuard } from '#libs/testing/admin-guard.js';
 import { addRunsCommands } from './runs.command.js';
 
 const [token, address] = ['a-token-of-sixteen-and-more', '127.0.0.1:47197'];
 const folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
 const server = new GrpcServer(
   address,
-  new TokenAuthenticator(`tester=${token}`),
+  adminGuard('tester', token),
   new Readiness(),
   new Logger('test', 'error', () => undefined),
   200,

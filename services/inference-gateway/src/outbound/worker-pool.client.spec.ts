@@ -1,6 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
 import {
   type InferBatch,
   InferenceWorkerService,
@@ -9,6 +8,7 @@ import {
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { adminGuard } from '#libs/testing/admin-guard.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
 import type { RunLane } from '../domain/ports.js';
 import { WorkerPoolClient } from './worker-pool.client.js';
@@ -17,7 +17,7 @@ const token = 'a-token-of-sixteen-and-more';
 const address = '127.0.0.1:47197';
 const server = new GrpcServer(
   address,
-  new TokenAuthenticator(`tester=${token}`),
+  adminGuard('tester', token),
   new Readiness(),
   new Logger('test', 'error', () => {}),
   200,
