@@ -405,7 +405,7 @@ async function countLogged(predictionId: string): Promise<number> {
 }
 
 async function eventually(check: () => Promise<void>): Promise<void> {
-  for (const untilMs = Date.now() + 20_000; ;) {
+  for (const untilMs = Date.now() + 60_000; ;) {
     try {
       return await check();
     } catch (error) {
