@@ -95,6 +95,9 @@ export const accessRules: ReadonlyMap<string, AccessRule> = new Map(
     '/millrace.monitor.v1.Monitor/ListAlerts': rule('read', (q: monitor.ListAlertsRequest) =>
       of('endpoints', q.endpoint),
     ),
+    '/millrace.monitor.v1.Monitor/ListPredictions': rule('read', (q: monitor.ListPredictionsRequest) =>
+      of('predictions', q.endpoint),
+    ),
     '/millrace.registry.v1.Registry/Apply': rule('apply', 'definitions/*'),
     '/millrace.registry.v1.Registry/ListDefinitions': rule('read', 'definitions/*'),
     '/millrace.registry.v1.Registry/DeleteDefinition': rule('apply', (q: registry.DeleteDefinitionRequest) =>

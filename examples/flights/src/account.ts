@@ -70,7 +70,14 @@ export async function takeAccount(client: MeshClient, seen: Observed, narrator: 
     const performance = await patiently(() =>
       client.monitor.call(
         (stub) => stub.getPerformance,
-        { endpoint: seen.endpoint, fromMs: seen.liveFromMs, toMs: 0, modelVersion: seen.run.modelVersion },
+        {
+          endpoint: seen.endpoint,
+          fromMs: seen.liveFromMs,
+          toMs: 0,
+          modelVersion: seen.run.modelVersion,
+          segment: '',
+          stepMs: 0,
+        },
         120_000,
       ),
     );

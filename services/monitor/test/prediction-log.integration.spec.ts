@@ -173,6 +173,8 @@ describe('the prediction log', () => {
       fromMs: 0,
       toMs: 0,
       modelVersion: '',
+      segment: '',
+      stepMs: 0,
     });
     expect(performance).toMatchObject({ predictions: 11, labelled: 7 });
     expect(performance.metrics['base_rate']!.value).toBeGreaterThan(0);

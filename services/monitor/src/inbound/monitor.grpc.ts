@@ -31,6 +31,7 @@ export class MonitorGrpc {
       getJudgements: handle.unary((request: GetJudgementsRequest) => this.judgements(request)),
       getDrift: handle.unary((request: GetDriftRequest) => watching.drift(request)),
       listAlerts: handle.unary((request: ListAlertsRequest) => watching.alerts(request)),
+      listPredictions: handle.notBuilt,
     });
     server.addReflection('millrace/monitor/v1/monitor.proto', `${projectRoot()}/proto`);
   }
@@ -45,6 +46,10 @@ export class MonitorGrpc {
       predictions: scores.length,
       labelled: labelledLabels.length,
       metrics: binaryPerformance(labelledScores, labelledLabels),
+      estimated: {},
+      concept: undefined,
+      segments: [],
+      windows: [],
     };
   }
 

@@ -143,12 +143,27 @@ export interface Approval {
   policy: string;
   requestedBy: string;
   requestedMs: number;
-  /** waiting | approved | rejected */
+  /** waiting | approved | rejected | withdrawn (what it was for has ended) */
   state: string;
   quorum: number;
   votes: ApprovalVote[];
   /** what is approved, whole: the digest is of this */
   contentJson: Buffer;
+  /** a voter has one of them */
+  roles: string[];
+  notRequester: boolean;
+  /** 0 = waits */
+  decidedMs: number;
+}
+
+/** Value of approvals.decided.v1, key = subject. Once an approval has its quorum, or one who may has rejected it. */
+export interface ApprovalDecided {
+  /** rollouts/<id> */
+  subject: string;
+  digest: string;
+  approved: boolean;
+  votes: ApprovalVote[];
+  decidedMs: number;
 }
 
 export interface ApprovalVote {
@@ -1280,6 +1295,9 @@ function createBaseApproval(): Approval {
     quorum: 0,
     votes: [],
     contentJson: Buffer.alloc(0),
+    roles: [],
+    notRequester: false,
+    decidedMs: 0,
   };
 }
 
@@ -1311,6 +1329,15 @@ export const Approval: MessageFns<Approval> = {
     }
     if (message.contentJson.length !== 0) {
       writer.uint32(74).bytes(message.contentJson);
+    }
+    for (const v of message.roles) {
+      writer.uint32(82).string(v!);
+    }
+    if (message.notRequester !== false) {
+      writer.uint32(88).bool(message.notRequester);
+    }
+    if (message.decidedMs !== 0) {
+      writer.uint32(96).int64(message.decidedMs);
     }
     return writer;
   },
@@ -1400,6 +1427,30 @@ export const Approval: MessageFns<Approval> = {
             message.contentJson = Buffer.from(reader.bytes());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.notRequester = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.decidedMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1426,6 +1477,112 @@ export const Approval: MessageFns<Approval> = {
     message.quorum = object.quorum ?? 0;
     message.votes = object.votes?.map((e) => ApprovalVote.fromPartial(e)) || [];
     message.contentJson = object.contentJson ?? Buffer.alloc(0);
+    message.roles = object.roles?.map((e) => e) || [];
+    message.notRequester = object.notRequester ?? false;
+    message.decidedMs = object.decidedMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseApprovalDecided(): ApprovalDecided {
+  return { subject: "", digest: "", approved: false, votes: [], decidedMs: 0 };
+}
+
+export const ApprovalDecided: MessageFns<ApprovalDecided> = {
+  encode(message: ApprovalDecided, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.subject !== "") {
+      writer.uint32(10).string(message.subject);
+    }
+    if (message.digest !== "") {
+      writer.uint32(18).string(message.digest);
+    }
+    if (message.approved !== false) {
+      writer.uint32(24).bool(message.approved);
+    }
+    for (const v of message.votes) {
+      ApprovalVote.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.decidedMs !== 0) {
+      writer.uint32(40).int64(message.decidedMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApprovalDecided {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApprovalDecided();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.approved = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.votes.push(ApprovalVote.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.decidedMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ApprovalDecided>): ApprovalDecided {
+    return ApprovalDecided.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApprovalDecided>): ApprovalDecided {
+    const message = createBaseApprovalDecided();
+    message.subject = object.subject ?? "";
+    message.digest = object.digest ?? "";
+    message.approved = object.approved ?? false;
+    message.votes = object.votes?.map((e) => ApprovalVote.fromPartial(e)) || [];
+    message.decidedMs = object.decidedMs ?? 0;
     return message;
   },
 };

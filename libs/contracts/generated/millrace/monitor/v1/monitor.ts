@@ -31,6 +31,10 @@ export interface GetPerformanceRequest {
   toMs: number;
   /** empty = all versions together */
   modelVersion: string;
+  /** a segment column of the model: the answer has a row a value too; empty = none */
+  segment: string;
+  /** the time in windows of this length of as_of as well, at most 1,000; 0 = not */
+  stepMs: number;
 }
 
 /** A value with its 95 % confidence interval. */
@@ -45,9 +49,46 @@ export interface GetPerformanceResponse {
   labelled: number;
   /** binary: auc, logloss, brier, ece, base_rate; absent without labels */
   metrics: { [key: string]: Estimate };
+  /** Before labels come: what the scores alone say, calibrated on the validation rows. Right as long as the meaning of a score has not changed. */
+  estimated: { [key: string]: Estimate };
+  /** Concept drift: realised log-loss of the labelled rows less what calibrated scores of the same rows say. Surely above 0 = scores mean something else than they did. */
+  concept:
+    | Estimate
+    | undefined;
+  /** most predictions first, at most 200 */
+  segments: PerformancePart[];
+  /** oldest first, empty ones left out */
+  windows: PerformancePart[];
 }
 
 export interface GetPerformanceResponse_MetricsEntry {
+  key: string;
+  value: Estimate | undefined;
+}
+
+export interface GetPerformanceResponse_EstimatedEntry {
+  key: string;
+  value: Estimate | undefined;
+}
+
+export interface PerformancePart {
+  /** value of the segment column */
+  segment: string;
+  /** of a window */
+  fromMs: number;
+  toMs: number;
+  predictions: number;
+  labelled: number;
+  metrics: { [key: string]: Estimate };
+  estimated: { [key: string]: Estimate };
+}
+
+export interface PerformancePart_MetricsEntry {
+  key: string;
+  value: Estimate | undefined;
+}
+
+export interface PerformancePart_EstimatedEntry {
   key: string;
   value: Estimate | undefined;
 }
@@ -185,7 +226,7 @@ export interface Alert {
   endpoint: string;
   model: string;
   modelVersion: string;
-  /** performance | drift | missing-labels | freshness | schema */
+  /** performance | concept | drift | missing-labels | freshness | schema */
   breach: string;
   /** firing | resolved */
   state: string;
@@ -218,8 +259,64 @@ export interface ListAlertsResponse {
   alerts: Alert[];
 }
 
+export interface ListPredictionsRequest {
+  /** empty = all */
+  endpoint: string;
+  modelVersion: string;
+  /** live | canary; empty = any */
+  arm: string;
+  /** as_of, inclusive; 0 = from the beginning */
+  fromMs: number;
+  /** exclusive; 0 = to the end */
+  toMs: number;
+  predictionId: string;
+  joinKey: string;
+  stickyKey: string;
+  /** known | missing; empty = any */
+  label: string;
+  minScore: number;
+  /** 0 = 1 */
+  maxScore: number;
+  fallbackOnly: boolean;
+  /** 0 = 50, at most 1,000 */
+  limit: number;
+  /** ListPredictionsResponse.next of the page before */
+  before: string;
+}
+
+export interface ListPredictionsResponse {
+  /** newest as_of first */
+  predictions: LoggedPrediction[];
+  /** empty = that was the last page */
+  next: string;
+}
+
+export interface LoggedPrediction {
+  predictionId: string;
+  endpoint: string;
+  modelVersion: string;
+  arm: string;
+  asOfMs: number;
+  answeredAtMs: number;
+  joinKey: string;
+  stickyKey: string;
+  score: number;
+  /** absent = not known yet */
+  label?: number | undefined;
+  requestJson: Buffer;
+  /** in the order of feature_names; NaN = null */
+  features: number[];
+  /** empty = the version is not known here */
+  featureNames: string[];
+  fallback: boolean;
+  latencyUs: number;
+  caller: string;
+  rolloutId: string;
+  rolloutStep: number;
+}
+
 function createBaseGetPerformanceRequest(): GetPerformanceRequest {
-  return { endpoint: "", fromMs: 0, toMs: 0, modelVersion: "" };
+  return { endpoint: "", fromMs: 0, toMs: 0, modelVersion: "", segment: "", stepMs: 0 };
 }
 
 export const GetPerformanceRequest: MessageFns<GetPerformanceRequest> = {
@@ -235,6 +332,12 @@ export const GetPerformanceRequest: MessageFns<GetPerformanceRequest> = {
     }
     if (message.modelVersion !== "") {
       writer.uint32(34).string(message.modelVersion);
+    }
+    if (message.segment !== "") {
+      writer.uint32(42).string(message.segment);
+    }
+    if (message.stepMs !== 0) {
+      writer.uint32(48).int64(message.stepMs);
     }
     return writer;
   },
@@ -284,6 +387,22 @@ export const GetPerformanceRequest: MessageFns<GetPerformanceRequest> = {
             message.modelVersion = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.segment = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.stepMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -305,6 +424,8 @@ export const GetPerformanceRequest: MessageFns<GetPerformanceRequest> = {
     message.fromMs = object.fromMs ?? 0;
     message.toMs = object.toMs ?? 0;
     message.modelVersion = object.modelVersion ?? "";
+    message.segment = object.segment ?? "";
+    message.stepMs = object.stepMs ?? 0;
     return message;
   },
 };
@@ -389,7 +510,7 @@ export const Estimate: MessageFns<Estimate> = {
 };
 
 function createBaseGetPerformanceResponse(): GetPerformanceResponse {
-  return { predictions: 0, labelled: 0, metrics: {} };
+  return { predictions: 0, labelled: 0, metrics: {}, estimated: {}, concept: undefined, segments: [], windows: [] };
 }
 
 export const GetPerformanceResponse: MessageFns<GetPerformanceResponse> = {
@@ -403,6 +524,18 @@ export const GetPerformanceResponse: MessageFns<GetPerformanceResponse> = {
     globalThis.Object.entries(message.metrics).forEach(([key, value]: [string, Estimate]) => {
       GetPerformanceResponse_MetricsEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
     });
+    globalThis.Object.entries(message.estimated).forEach(([key, value]: [string, Estimate]) => {
+      GetPerformanceResponse_EstimatedEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    if (message.concept !== undefined) {
+      Estimate.encode(message.concept, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.segments) {
+      PerformancePart.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.windows) {
+      PerformancePart.encode(v!, writer.uint32(58).fork()).join();
+    }
     return writer;
   },
 
@@ -446,6 +579,41 @@ export const GetPerformanceResponse: MessageFns<GetPerformanceResponse> = {
             }
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = GetPerformanceResponse_EstimatedEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.estimated[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.concept = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.segments.push(PerformancePart.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.windows.push(PerformancePart.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -474,6 +642,20 @@ export const GetPerformanceResponse: MessageFns<GetPerformanceResponse> = {
       },
       {},
     );
+    message.estimated = (globalThis.Object.entries(object.estimated ?? {}) as [string, Estimate][]).reduce(
+      (acc: { [key: string]: Estimate }, [key, value]: [string, Estimate]) => {
+        if (value !== undefined) {
+          acc[key] = Estimate.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.concept = (object.concept !== undefined && object.concept !== null)
+      ? Estimate.fromPartial(object.concept)
+      : undefined;
+    message.segments = object.segments?.map((e) => PerformancePart.fromPartial(e)) || [];
+    message.windows = object.windows?.map((e) => PerformancePart.fromPartial(e)) || [];
     return message;
   },
 };
@@ -539,6 +721,362 @@ export const GetPerformanceResponse_MetricsEntry: MessageFns<GetPerformanceRespo
   },
   fromPartial(object: DeepPartial<GetPerformanceResponse_MetricsEntry>): GetPerformanceResponse_MetricsEntry {
     const message = createBaseGetPerformanceResponse_MetricsEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? Estimate.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetPerformanceResponse_EstimatedEntry(): GetPerformanceResponse_EstimatedEntry {
+  return { key: "", value: undefined };
+}
+
+export const GetPerformanceResponse_EstimatedEntry: MessageFns<GetPerformanceResponse_EstimatedEntry> = {
+  encode(message: GetPerformanceResponse_EstimatedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      Estimate.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPerformanceResponse_EstimatedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPerformanceResponse_EstimatedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetPerformanceResponse_EstimatedEntry>): GetPerformanceResponse_EstimatedEntry {
+    return GetPerformanceResponse_EstimatedEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetPerformanceResponse_EstimatedEntry>): GetPerformanceResponse_EstimatedEntry {
+    const message = createBaseGetPerformanceResponse_EstimatedEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? Estimate.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePerformancePart(): PerformancePart {
+  return { segment: "", fromMs: 0, toMs: 0, predictions: 0, labelled: 0, metrics: {}, estimated: {} };
+}
+
+export const PerformancePart: MessageFns<PerformancePart> = {
+  encode(message: PerformancePart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.segment !== "") {
+      writer.uint32(10).string(message.segment);
+    }
+    if (message.fromMs !== 0) {
+      writer.uint32(16).int64(message.fromMs);
+    }
+    if (message.toMs !== 0) {
+      writer.uint32(24).int64(message.toMs);
+    }
+    if (message.predictions !== 0) {
+      writer.uint32(32).uint64(message.predictions);
+    }
+    if (message.labelled !== 0) {
+      writer.uint32(40).uint64(message.labelled);
+    }
+    globalThis.Object.entries(message.metrics).forEach(([key, value]: [string, Estimate]) => {
+      PerformancePart_MetricsEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
+    });
+    globalThis.Object.entries(message.estimated).forEach(([key, value]: [string, Estimate]) => {
+      PerformancePart_EstimatedEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PerformancePart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePerformancePart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.segment = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.toMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.predictions = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.labelled = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            const entry6 = PerformancePart_MetricsEntry.decode(reader, reader.uint32());
+            if (entry6.value !== undefined) {
+              message.metrics[entry6.key] = entry6.value;
+            }
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = PerformancePart_EstimatedEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.estimated[entry7.key] = entry7.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PerformancePart>): PerformancePart {
+    return PerformancePart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PerformancePart>): PerformancePart {
+    const message = createBasePerformancePart();
+    message.segment = object.segment ?? "";
+    message.fromMs = object.fromMs ?? 0;
+    message.toMs = object.toMs ?? 0;
+    message.predictions = object.predictions ?? 0;
+    message.labelled = object.labelled ?? 0;
+    message.metrics = (globalThis.Object.entries(object.metrics ?? {}) as [string, Estimate][]).reduce(
+      (acc: { [key: string]: Estimate }, [key, value]: [string, Estimate]) => {
+        if (value !== undefined) {
+          acc[key] = Estimate.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.estimated = (globalThis.Object.entries(object.estimated ?? {}) as [string, Estimate][]).reduce(
+      (acc: { [key: string]: Estimate }, [key, value]: [string, Estimate]) => {
+        if (value !== undefined) {
+          acc[key] = Estimate.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBasePerformancePart_MetricsEntry(): PerformancePart_MetricsEntry {
+  return { key: "", value: undefined };
+}
+
+export const PerformancePart_MetricsEntry: MessageFns<PerformancePart_MetricsEntry> = {
+  encode(message: PerformancePart_MetricsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      Estimate.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PerformancePart_MetricsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePerformancePart_MetricsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PerformancePart_MetricsEntry>): PerformancePart_MetricsEntry {
+    return PerformancePart_MetricsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PerformancePart_MetricsEntry>): PerformancePart_MetricsEntry {
+    const message = createBasePerformancePart_MetricsEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? Estimate.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePerformancePart_EstimatedEntry(): PerformancePart_EstimatedEntry {
+  return { key: "", value: undefined };
+}
+
+export const PerformancePart_EstimatedEntry: MessageFns<PerformancePart_EstimatedEntry> = {
+  encode(message: PerformancePart_EstimatedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      Estimate.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PerformancePart_EstimatedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePerformancePart_EstimatedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PerformancePart_EstimatedEntry>): PerformancePart_EstimatedEntry {
+    return PerformancePart_EstimatedEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PerformancePart_EstimatedEntry>): PerformancePart_EstimatedEntry {
+    const message = createBasePerformancePart_EstimatedEntry();
     message.key = object.key ?? "";
     message.value = (object.value !== undefined && object.value !== null)
       ? Estimate.fromPartial(object.value)
@@ -2178,6 +2716,591 @@ export const ListAlertsResponse: MessageFns<ListAlertsResponse> = {
   },
 };
 
+function createBaseListPredictionsRequest(): ListPredictionsRequest {
+  return {
+    endpoint: "",
+    modelVersion: "",
+    arm: "",
+    fromMs: 0,
+    toMs: 0,
+    predictionId: "",
+    joinKey: "",
+    stickyKey: "",
+    label: "",
+    minScore: 0,
+    maxScore: 0,
+    fallbackOnly: false,
+    limit: 0,
+    before: "",
+  };
+}
+
+export const ListPredictionsRequest: MessageFns<ListPredictionsRequest> = {
+  encode(message: ListPredictionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.modelVersion !== "") {
+      writer.uint32(18).string(message.modelVersion);
+    }
+    if (message.arm !== "") {
+      writer.uint32(26).string(message.arm);
+    }
+    if (message.fromMs !== 0) {
+      writer.uint32(32).int64(message.fromMs);
+    }
+    if (message.toMs !== 0) {
+      writer.uint32(40).int64(message.toMs);
+    }
+    if (message.predictionId !== "") {
+      writer.uint32(50).string(message.predictionId);
+    }
+    if (message.joinKey !== "") {
+      writer.uint32(58).string(message.joinKey);
+    }
+    if (message.stickyKey !== "") {
+      writer.uint32(66).string(message.stickyKey);
+    }
+    if (message.label !== "") {
+      writer.uint32(74).string(message.label);
+    }
+    if (message.minScore !== 0) {
+      writer.uint32(81).double(message.minScore);
+    }
+    if (message.maxScore !== 0) {
+      writer.uint32(89).double(message.maxScore);
+    }
+    if (message.fallbackOnly !== false) {
+      writer.uint32(96).bool(message.fallbackOnly);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(104).uint32(message.limit);
+    }
+    if (message.before !== "") {
+      writer.uint32(114).string(message.before);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPredictionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPredictionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.modelVersion = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.arm = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.fromMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.toMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.predictionId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.joinKey = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.stickyKey = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.minScore = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.maxScore = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.fallbackOnly = reader.bool();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.before = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListPredictionsRequest>): ListPredictionsRequest {
+    return ListPredictionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListPredictionsRequest>): ListPredictionsRequest {
+    const message = createBaseListPredictionsRequest();
+    message.endpoint = object.endpoint ?? "";
+    message.modelVersion = object.modelVersion ?? "";
+    message.arm = object.arm ?? "";
+    message.fromMs = object.fromMs ?? 0;
+    message.toMs = object.toMs ?? 0;
+    message.predictionId = object.predictionId ?? "";
+    message.joinKey = object.joinKey ?? "";
+    message.stickyKey = object.stickyKey ?? "";
+    message.label = object.label ?? "";
+    message.minScore = object.minScore ?? 0;
+    message.maxScore = object.maxScore ?? 0;
+    message.fallbackOnly = object.fallbackOnly ?? false;
+    message.limit = object.limit ?? 0;
+    message.before = object.before ?? "";
+    return message;
+  },
+};
+
+function createBaseListPredictionsResponse(): ListPredictionsResponse {
+  return { predictions: [], next: "" };
+}
+
+export const ListPredictionsResponse: MessageFns<ListPredictionsResponse> = {
+  encode(message: ListPredictionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.predictions) {
+      LoggedPrediction.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.next !== "") {
+      writer.uint32(18).string(message.next);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPredictionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPredictionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.predictions.push(LoggedPrediction.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.next = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListPredictionsResponse>): ListPredictionsResponse {
+    return ListPredictionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListPredictionsResponse>): ListPredictionsResponse {
+    const message = createBaseListPredictionsResponse();
+    message.predictions = object.predictions?.map((e) => LoggedPrediction.fromPartial(e)) || [];
+    message.next = object.next ?? "";
+    return message;
+  },
+};
+
+function createBaseLoggedPrediction(): LoggedPrediction {
+  return {
+    predictionId: "",
+    endpoint: "",
+    modelVersion: "",
+    arm: "",
+    asOfMs: 0,
+    answeredAtMs: 0,
+    joinKey: "",
+    stickyKey: "",
+    score: 0,
+    label: undefined,
+    requestJson: Buffer.alloc(0),
+    features: [],
+    featureNames: [],
+    fallback: false,
+    latencyUs: 0,
+    caller: "",
+    rolloutId: "",
+    rolloutStep: 0,
+  };
+}
+
+export const LoggedPrediction: MessageFns<LoggedPrediction> = {
+  encode(message: LoggedPrediction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.predictionId !== "") {
+      writer.uint32(10).string(message.predictionId);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(18).string(message.endpoint);
+    }
+    if (message.modelVersion !== "") {
+      writer.uint32(26).string(message.modelVersion);
+    }
+    if (message.arm !== "") {
+      writer.uint32(34).string(message.arm);
+    }
+    if (message.asOfMs !== 0) {
+      writer.uint32(40).int64(message.asOfMs);
+    }
+    if (message.answeredAtMs !== 0) {
+      writer.uint32(48).int64(message.answeredAtMs);
+    }
+    if (message.joinKey !== "") {
+      writer.uint32(58).string(message.joinKey);
+    }
+    if (message.stickyKey !== "") {
+      writer.uint32(66).string(message.stickyKey);
+    }
+    if (message.score !== 0) {
+      writer.uint32(73).double(message.score);
+    }
+    if (message.label !== undefined) {
+      writer.uint32(81).double(message.label);
+    }
+    if (message.requestJson.length !== 0) {
+      writer.uint32(90).bytes(message.requestJson);
+    }
+    if (message.features.length !== 0) {
+      writer.uint32(98).fork();
+      for (const v of message.features) {
+        writer.float(v);
+      }
+      writer.join();
+    }
+    for (const v of message.featureNames) {
+      writer.uint32(106).string(v!);
+    }
+    if (message.fallback !== false) {
+      writer.uint32(112).bool(message.fallback);
+    }
+    if (message.latencyUs !== 0) {
+      writer.uint32(120).uint32(message.latencyUs);
+    }
+    if (message.caller !== "") {
+      writer.uint32(130).string(message.caller);
+    }
+    if (message.rolloutId !== "") {
+      writer.uint32(138).string(message.rolloutId);
+    }
+    if (message.rolloutStep !== 0) {
+      writer.uint32(144).uint32(message.rolloutStep);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LoggedPrediction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLoggedPrediction();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.predictionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.modelVersion = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.arm = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.asOfMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.answeredAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.joinKey = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.stickyKey = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.score = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.label = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.requestJson = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 12: {
+            if (tag === 101) {
+              message.features.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 98) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.features.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.featureNames.push(reader.string());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.fallback = reader.bool();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.latencyUs = reader.uint32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.rolloutStep = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LoggedPrediction>): LoggedPrediction {
+    return LoggedPrediction.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LoggedPrediction>): LoggedPrediction {
+    const message = createBaseLoggedPrediction();
+    message.predictionId = object.predictionId ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.modelVersion = object.modelVersion ?? "";
+    message.arm = object.arm ?? "";
+    message.asOfMs = object.asOfMs ?? 0;
+    message.answeredAtMs = object.answeredAtMs ?? 0;
+    message.joinKey = object.joinKey ?? "";
+    message.stickyKey = object.stickyKey ?? "";
+    message.score = object.score ?? 0;
+    message.label = object.label ?? undefined;
+    message.requestJson = object.requestJson ?? Buffer.alloc(0);
+    message.features = object.features?.map((e) => e) || [];
+    message.featureNames = object.featureNames?.map((e) => e) || [];
+    message.fallback = object.fallback ?? false;
+    message.latencyUs = object.latencyUs ?? 0;
+    message.caller = object.caller ?? "";
+    message.rolloutId = object.rolloutId ?? "";
+    message.rolloutStep = object.rolloutStep ?? 0;
+    return message;
+  },
+};
+
 /** Monitor says whether a model is still good. */
 export type MonitorService = typeof MonitorService;
 export const MonitorService = {
@@ -2222,6 +3345,18 @@ export const MonitorService = {
     responseSerialize: (value: ListAlertsResponse): Buffer => Buffer.from(ListAlertsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAlertsResponse => ListAlertsResponse.decode(value),
   },
+  /** The prediction log, newest first, by filters. */
+  listPredictions: {
+    path: "/millrace.monitor.v1.Monitor/ListPredictions" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListPredictionsRequest): Buffer =>
+      Buffer.from(ListPredictionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListPredictionsRequest => ListPredictionsRequest.decode(value),
+    responseSerialize: (value: ListPredictionsResponse): Buffer =>
+      Buffer.from(ListPredictionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListPredictionsResponse => ListPredictionsResponse.decode(value),
+  },
 } as const;
 
 export interface MonitorServer extends UntypedServiceImplementation {
@@ -2231,6 +3366,8 @@ export interface MonitorServer extends UntypedServiceImplementation {
   /** Drift of every feature and of the score against the training set's stored histograms. */
   getDrift: handleUnaryCall<GetDriftRequest, GetDriftResponse>;
   listAlerts: handleUnaryCall<ListAlertsRequest, ListAlertsResponse>;
+  /** The prediction log, newest first, by filters. */
+  listPredictions: handleUnaryCall<ListPredictionsRequest, ListPredictionsResponse>;
 }
 
 export interface MonitorClient extends Client {
@@ -2295,6 +3432,22 @@ export interface MonitorClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAlertsResponse) => void,
+  ): ClientUnaryCall;
+  /** The prediction log, newest first, by filters. */
+  listPredictions(
+    request: ListPredictionsRequest,
+    callback: (error: ServiceError | null, response: ListPredictionsResponse) => void,
+  ): ClientUnaryCall;
+  listPredictions(
+    request: ListPredictionsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListPredictionsResponse) => void,
+  ): ClientUnaryCall;
+  listPredictions(
+    request: ListPredictionsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListPredictionsResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -270,10 +270,24 @@ export interface Rollout {
   cause: string;
   startedBy: string;
   startedMs: number;
-  /** what an approval has to be for; empty = none is needed */
+  /** SHA-256 (hex) of approval_json: what an approval has to be for; empty = none is needed */
   approvalDigest: string;
   /** the state that resume goes back to */
   pausedFrom: string;
+  /** What is approved, canonical JSON: endpoint, steps, guardrails, and the version with its digests, metrics, run and commit. Anything else that is offered needs another approval. */
+  approvalJson: Buffer;
+  /** absent = none is needed */
+  approvalRule: ApprovalRule | undefined;
+}
+
+/** Who has to agree before a rollout leaves pending: of the Policy definitions that asked for it when it was started. */
+export interface ApprovalRule {
+  policies: string[];
+  /** a voter has one of them */
+  roles: string[];
+  /** different voters */
+  quorum: number;
+  notRequester: boolean;
 }
 
 export interface StartRolloutRequest {
@@ -2725,6 +2739,8 @@ function createBaseRollout(): Rollout {
     startedMs: 0,
     approvalDigest: "",
     pausedFrom: "",
+    approvalJson: Buffer.alloc(0),
+    approvalRule: undefined,
   };
 }
 
@@ -2777,6 +2793,12 @@ export const Rollout: MessageFns<Rollout> = {
     }
     if (message.pausedFrom !== "") {
       writer.uint32(130).string(message.pausedFrom);
+    }
+    if (message.approvalJson.length !== 0) {
+      writer.uint32(138).bytes(message.approvalJson);
+    }
+    if (message.approvalRule !== undefined) {
+      ApprovalRule.encode(message.approvalRule, writer.uint32(146).fork()).join();
     }
     return writer;
   },
@@ -2922,6 +2944,22 @@ export const Rollout: MessageFns<Rollout> = {
             message.pausedFrom = reader.string();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.approvalJson = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.approvalRule = ApprovalRule.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2959,6 +2997,101 @@ export const Rollout: MessageFns<Rollout> = {
     message.startedMs = object.startedMs ?? 0;
     message.approvalDigest = object.approvalDigest ?? "";
     message.pausedFrom = object.pausedFrom ?? "";
+    message.approvalJson = object.approvalJson ?? Buffer.alloc(0);
+    message.approvalRule = (object.approvalRule !== undefined && object.approvalRule !== null)
+      ? ApprovalRule.fromPartial(object.approvalRule)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseApprovalRule(): ApprovalRule {
+  return { policies: [], roles: [], quorum: 0, notRequester: false };
+}
+
+export const ApprovalRule: MessageFns<ApprovalRule> = {
+  encode(message: ApprovalRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.policies) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.roles) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.quorum !== 0) {
+      writer.uint32(24).uint32(message.quorum);
+    }
+    if (message.notRequester !== false) {
+      writer.uint32(32).bool(message.notRequester);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApprovalRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApprovalRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.policies.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.quorum = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.notRequester = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ApprovalRule>): ApprovalRule {
+    return ApprovalRule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApprovalRule>): ApprovalRule {
+    const message = createBaseApprovalRule();
+    message.policies = object.policies?.map((e) => e) || [];
+    message.roles = object.roles?.map((e) => e) || [];
+    message.quorum = object.quorum ?? 0;
+    message.notRequester = object.notRequester ?? false;
     return message;
   },
 };
