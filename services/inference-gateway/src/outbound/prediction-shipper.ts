@@ -44,7 +44,7 @@ export class PredictionShipper {
       }
       try {
         await this.publisher.publish(entries.map(({ payload }) => ({ key, value: payload, headers: {} })));
-        this.wal.markShipped(entries.at(-1)!.sequence);
+        await this.wal.markShipped(entries.at(-1)!.sequence);
         this.metrics.shippedBlocks.inc(entries.length);
       } catch (error) {
         this.logger.warn('predictions_not_shipped', { error: errorMessage(error), bytes: this.wal.bytes });
