@@ -8,6 +8,7 @@ import { addQuarantineCommand } from './commands/quarantine.command.js';
 import { addRolloutCommands } from './commands/rollout.command.js';
 import { addRunsCommands } from './commands/runs.command.js';
 import { addStatusCommands } from './commands/status.command.js';
+import { addTraceCommand } from './commands/trace.command.js';
 import { addWatchCommands } from './commands/watch.command.js';
 
 const program = new Command('millrace')
@@ -20,6 +21,7 @@ addLogsCommand(program);
 addQuarantineCommand(program);
 addRolloutCommands(program);
 addAuditCommand(program);
+addTraceCommand(program);
 addWatchCommands(program);
 addStatusCommands(program);
 

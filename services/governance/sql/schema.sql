@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS entries (
   resource text NOT NULL
 );
 CREATE INDEX IF NOT EXISTS entries_decision ON entries (decision, index);
+CREATE INDEX IF NOT EXISTS entries_resource ON entries (resource, index);
 -- Hashes of the perfect subtrees, leaves (level 0) included: covers entries [index * 2^level, (index + 1) * 2^level).
 CREATE TABLE IF NOT EXISTS subtrees (
   level integer NOT NULL,

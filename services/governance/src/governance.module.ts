@@ -7,10 +7,15 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
+import type { KeyObject } from 'node:crypto';
+import type { ClickHouseClient } from '@clickhouse/client';
 import type { Pool } from 'pg';
 import { ServiceModule } from '#libs/boot/service.module.js';
+import { RegistryClient } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { MessageLog } from '#libs/messaging/message-log.js';
+import { Peer } from '#libs/rpc/grpc-client.js';
 import { GrpcServer } from '#libs/rpc/grpc-server.js';
+import { connectClickHouse } from '#libs/storage/clickhouse.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
@@ -18,7 +23,10 @@ import { governanceMetrics } from './governance.metrics.js';
 import type { GovernanceSettings } from './governance.settings.js';
 import { AuditConsumer } from './inbound/audit.consumer.js';
 import { GovernanceGrpc } from './inbound/governance.grpc.js';
+import { TraceHandlers } from './inbound/trace.handlers.js';
 import { AuditStore } from './outbound/audit.store.js';
+import { PredictionReader } from './outbound/prediction.reader.js';
+import { RegistryReader } from './outbound/registry.reader.js';
 import { loadSigningKey } from './outbound/signing-key.js';
 
 const Settings = Symbol('GovernanceSettings');
@@ -28,6 +36,8 @@ const Settings = Symbol('GovernanceSettings');
 class Governance implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   private pool: Pool | undefined;
   private audit: AuditConsumer | undefined;
+  private clickhouse: ClickHouseClient | undefined;
+  private peer: Peer<RegistryClient> | undefined;
 
   constructor(
     @Inject(Settings) private readonly settings: GovernanceSettings,
@@ -42,9 +52,23 @@ class Governance implements OnApplicationBootstrap, BeforeApplicationShutdown, O
     this.pool = await connectPostgres(this.settings.POSTGRES_URL, 'governance');
     const store = new AuditStore(this.pool, key);
     await store.createTables();
-    new GovernanceGrpc(store, key).serve(this.server);
+    new GovernanceGrpc(store, key, this.traces(store, key)).serve(this.server);
     this.audit = new AuditConsumer(this.messages, store, governanceMetrics(this.registry), this.logger);
     await this.audit.start();
+  }
+
+  private traces(store: AuditStore, key: KeyObject): TraceHandlers {
+    const { CLICKHOUSE_URL, REGISTRY_ADDRESS, MILLRACE_TOKEN } = this.settings;
+    this.clickhouse = connectClickHouse(CLICKHOUSE_URL, 'governance');
+    this.peer = new Peer(RegistryClient, 'registry', REGISTRY_ADDRESS, MILLRACE_TOKEN);
+    const approvals = { find: async () => [] };
+    return new TraceHandlers(
+      new PredictionReader(this.clickhouse),
+      new RegistryReader(this.peer),
+      approvals,
+      store,
+      key,
+    );
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -52,6 +76,8 @@ class Governance implements OnApplicationBootstrap, BeforeApplicationShutdown, O
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.peer?.close();
+    await this.clickhouse?.close();
     await this.pool?.end();
   }
 }

@@ -19,6 +19,7 @@ import { eventIn } from '../domain/audit-leaf.js';
 import type { StoredEntry } from '../domain/audit-verifier.js';
 import { readAudit } from '../outbound/audit-reader.store.js';
 import type { AuditStore, SignedHead } from '../outbound/audit.store.js';
+import type { TraceHandlers } from './trace.handlers.js';
 import { verifyAudit } from './verify-audit.js';
 
 const [defaultLimit, maxLimit] = [50, 1_000];
@@ -29,6 +30,7 @@ export class GovernanceGrpc {
   constructor(
     private readonly store: AuditStore,
     private readonly key: KeyObject,
+    private readonly traces: TraceHandlers,
   ) {
     this.publicKey = rawPublicKey(key);
   }
@@ -42,7 +44,7 @@ export class GovernanceGrpc {
       verifyAudit: handle.unary(() => verifyAudit(this.store.pool, this.key)),
       listApprovals: handle.notBuilt,
       decideApproval: handle.notBuilt,
-      tracePrediction: handle.notBuilt,
+      tracePrediction: handle.unary(this.traces.trace.bind(this.traces)),
     });
     server.addReflection('millrace/governance/v1/governance.proto', `${projectRoot()}/proto`);
   }
