@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -180,6 +180,34 @@ it('Any prediction can be traced to event offsets, feature definitions, dataset 
     stderr: expect.stringMatching(/no prediction nobody-1 is in the log/),
   });
 }, 60_000);
+
+it('A version that a policy asks an approval for is served to nobody until a second person agrees.', async () => {
+  expect(statSync(join(dataDir, 'mesh.json')).mode & 0o777).toBe(0o600);
+  const file = join(dataDir, 'four-eyes.yaml');
+  writeFileSync(
+    file,
+    `kind: Policy\nname: four-eyes\napprovals: {when: 'endpoint.name == "late-arrival"', roles: [model-risk], notRequester: true}\n`,
+  );
+  const status = async () =>
+    (
+      JSON.parse((await millrace('rollout', 'status', 'late-arrival', '--json')).stdout) as {
+        rollout: { state: string };
+      }
+    ).rollout.state;
+  expect((await millrace('apply', '-f', file)).code).toBe(0);
+  const offered = await millrace('rollout', 'start', 'late-arrival', '--version', '1', '--json');
+  const { state, approvalDigest } = JSON.parse(offered.stdout) as { state: string; approvalDigest: string };
+  expect(state).toBe('pending');
+  const approve = ['approvals', 'approve', approvalDigest.slice(0, 12), '--comment', 'as a test'];
+  await eventually(async () => expect((await millrace('approvals', 'list', '--waiting')).stdout).toContain(approve[2]));
+  expect((await millrace(...approve)).stderr).toMatch(/one of the roles model-risk is needed, and it has admin/);
+  expect(await status()).toBe('pending');
+  expect((await millrace('--as', 'risk', 'rollout', 'abort', 'late-arrival')).stderr).toMatch(/risk may not read/);
+  await eventually(async () => expect(await millrace('--as', 'risk', ...approve)).toMatchObject({ code: 0 }));
+  await eventually(async () => expect(await status()).toBe('shadow'));
+  expect((await millrace('rollout', 'abort', 'late-arrival')).code).toBe(0);
+  expect((await millrace('delete', 'policy', 'four-eyes')).code).toBe(0);
+}, 120_000);
 
 const run = promisify(execFile);
 const clients = join(projectRoot(), 'deploy/local/launcher/test/clients');
