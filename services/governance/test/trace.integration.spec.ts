@@ -13,6 +13,7 @@ import {
   RegistryClient,
   RegistryService,
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { type ApprovalContent, sealApprovalContent } from '#libs/definitions/approval-content.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
@@ -20,9 +21,13 @@ import { connectClickHouse, runSql } from '#libs/storage/clickhouse.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { readSql } from '#libs/storage/sql-file.js';
 import { Logger } from '#libs/telemetry/logger.js';
+import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
+import { governanceMetrics } from '../src/governance.metrics.js';
+import { ApprovalsHandlers } from '../src/inbound/approvals.handlers.js';
 import { TraceHandlers } from '../src/inbound/trace.handlers.js';
+import { ApprovalsStore } from '../src/outbound/approvals.store.js';
 import { AuditStore } from '../src/outbound/audit.store.js';
 import { PredictionReader } from '../src/outbound/prediction.reader.js';
 import { RegistryReader } from '../src/outbound/registry.reader.js';
@@ -45,6 +50,10 @@ let clickhouse: ClickHouseClient;
 let pool: Pool;
 let peer: Peer<RegistryClient>;
 let handlers: TraceHandlers;
+let approvals: ApprovalsStore;
+let voting: ApprovalsHandlers;
+/** What the registry answers. */
+let served = rollout;
 
 /** The prediction log and the audit log are real; the registry answers one chain. */
 beforeAll(async () => {
@@ -59,8 +68,9 @@ beforeAll(async () => {
   await store.append(auditEvents.slice(3));
   await serveRegistry();
   peer = new Peer(RegistryClient, 'registry', address, token);
-  const approvals = { find: async () => [] };
-  handlers = new TraceHandlers(new PredictionReader(clickhouse), new RegistryReader(peer), approvals, store, key);
+  approvals = new ApprovalsStore(pool, store);
+  voting = new ApprovalsHandlers(approvals, store, governanceMetrics(new Metrics('test')), () => undefined);
+  handlers = new TraceHandlers(new PredictionReader(clickhouse), new RegistryReader(peer), voting, store, key);
 }, 60_000);
 afterAll(async () => {
   peer.close();
@@ -101,7 +111,7 @@ async function serveRegistry(): Promise<void> {
     listModelVersions: handle.unary(async () => ({ versions: [{ ...version, version: '1' }, version] })),
     listDefinitions: handle.unary(async () => ({ definitions })),
     listRollouts: handle.unary(async ({ endpoint }: ListRolloutsRequest) => ({
-      rollouts: [{ ...rollout, rolloutId: 'r-0', candidate: { ...version, version: '3' } }, rollout].filter(
+      rollouts: [{ ...rollout, rolloutId: 'r-0', candidate: { ...version, version: '3' } }, served].filter(
         (one) => one.endpoint === endpoint,
       ),
     })),
@@ -159,6 +169,33 @@ describe('TracePrediction', () => {
     await forge('millrace/audit', 'someone/else');
     expect(doubts(await trace())).toContainEqual(expect.stringMatching(/^checkpoint: is signed by someone\/else/));
     await forge('someone/else', 'millrace/audit');
+  });
+
+  it('tells who approved, and that it is not proved once a vote or what was asked is changed in the database', async () => {
+    const policies = [{ name: 'four-eyes', roles: ['model-risk'], quorum: 1, notRequester: true }];
+    const content = { rollout: 'r-1', endpoint: 'e', model: 'm', version: { number: '2', onnxSha256: 'onnx' } };
+    const whole = { ...content, policies, requesters: ['ann'] } as unknown as ApprovalContent;
+    const { json, digest } = sealApprovalContent(whole);
+    await approvals.keep(digest, 'rollouts/r-1', json, 450);
+    await voting.decide({ digest, approve: true, comment: 'seen' }, { caller: { name: 'bo', roles: ['model-risk'] } });
+    served = { ...rollout, approvalDigest: digest };
+    const approval = async () => (await trace()).find(({ kind }) => kind === 'approval')!;
+    expect(await approval()).toMatchObject({
+      id: digest,
+      facts: {
+        rollout: 'rollouts/r-1',
+        policy: 'four-eyes',
+        state: 'approved',
+        'vote 1': expect.stringMatching(/^bo \(model-risk\) approved .*: seen$/),
+        proved: 'by audit entry 5',
+      },
+    });
+    expect(doubts(await trace())).toEqual([]);
+    await pool.query("UPDATE votes SET voter = 'cy'");
+    expect((await approval()).facts['not proved']).toBe('the audit log does not have this vote');
+    await pool.query("UPDATE approvals SET content = '{}'");
+    expect((await approval()).facts['not proved']).toMatch(/what is asked was changed in the database$/);
+    served = rollout;
   });
 
   it('names an id that is not in the log, and one that can be none', async () => {

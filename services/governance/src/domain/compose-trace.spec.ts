@@ -27,6 +27,7 @@ const whole: TraceSources = {
   run,
   rollouts: [rollout],
   approvals: [],
+  brokenApprovals: new Map(),
   audit: auditOf(auditEvents),
 };
 const items = (change: Partial<TraceSources> = {}): TraceItem[] => composeTrace({ ...whole, ...change }).items;
@@ -108,6 +109,8 @@ describe('a trace', () => {
   it('tells who approved a rollout, that nobody was asked, or that it is not known', () => {
     expect(one('approval').facts).toEqual({ rollout: 'rollouts/r-1', needed: 'no policy asked for one' });
     const asked = { rollouts: [{ ...rollout, approvalDigest: 'abc' }] };
+    const broken = new Map([['abc', 'it was changed']]);
+    expect(one('approval', { ...asked, brokenApprovals: broken }).facts['not proved']).toBe('it was changed');
     expect(one('approval', asked).facts['not recorded']).toMatch(/does not have it/);
     const votes = [{ voter: 'bo', roles: ['risk'], approve: true, comment: 'fine', atMs: 550 }];
     const approval = Approval.fromPartial({

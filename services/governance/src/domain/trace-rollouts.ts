@@ -6,12 +6,15 @@ import { type Facts, instant, notProved, notRecorded, traceItem } from './trace-
 import type { TraceSources } from './trace-sources.js';
 
 /** Who agreed to each rollout of the version, or that nobody was asked. */
-export function approvalItems({ rollouts, approvals, prediction }: TraceSources, witness: AuditWitness): TraceItem[] {
+export function approvalItems(sources: TraceSources, witness: AuditWitness): TraceItem[] {
+  const { rollouts, approvals, brokenApprovals, prediction } = sources;
   if (rollouts.length === 0)
     return [traceItem('approval', '', 0, { [notRecorded]: `no rollout brought ${prediction.version} here` })];
   return rollouts.map(({ rolloutId, approvalDigest }) => {
     const rollout = `rollouts/${rolloutId}`;
     if (approvalDigest === '') return traceItem('approval', '', 0, { rollout, needed: 'no policy asked for one' });
+    const broken = brokenApprovals.get(approvalDigest);
+    if (broken !== undefined) return traceItem('approval', approvalDigest, 0, { rollout, [notProved]: broken });
     const found = approvals.find(({ digest }) => digest === approvalDigest);
     if (found === undefined)
       return traceItem('approval', approvalDigest, 0, { rollout, [notRecorded]: 'governance does not have it' });

@@ -71,5 +71,7 @@ export interface TraceSources {
   /** That offered the version to the endpoint, oldest first. */
   readonly rollouts: readonly Rollout[];
   readonly approvals: readonly Approval[];
+  /** Why an approval cannot be read, by its digest: it was changed in the database. */
+  readonly brokenApprovals: ReadonlyMap<string, string>;
   readonly audit: AuditPart;
 }

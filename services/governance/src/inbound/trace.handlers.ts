@@ -14,7 +14,7 @@ import { proveEntries } from './prove-entries.js';
 
 const maxIdLength = 200;
 
-/** Approvals by their digests. */
+/** Approvals by their digests; throws a MillraceError for one that was changed in the database. */
 export interface ApprovalsOf {
   find(digests: readonly string[]): Promise<readonly Approval[]>;
 }
@@ -58,6 +58,15 @@ export class TraceHandlers {
   private async rollouts({ endpoint, version }: TraceSources['prediction']) {
     const rollouts = await this.registry.rollouts(endpoint, version);
     const digests = rollouts.map(({ approvalDigest }) => approvalDigest).filter((digest) => digest !== '');
-    return { rollouts, approvals: digests.length === 0 ? [] : await this.approvals.find(digests) };
+    const approvals: Approval[] = [];
+    const brokenApprovals = new Map<string, string>();
+    for (const digest of digests)
+      try {
+        approvals.push(...(await this.approvals.find([digest])));
+      } catch (error) {
+        if (!(error instanceof MillraceError)) throw error;
+        brokenApprovals.set(digest, error.message);
+      }
+    return { rollouts, approvals, brokenApprovals };
   }
 }
