@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -133,6 +133,81 @@ it('The audit log has what was done, proves it, and fails to when one byte of it
   await database.end();
   expect((await millrace('audit', 'verify')).code).toBe(0);
 }, 60_000);
+
+it('Any prediction can be traced to event offsets, feature definitions, dataset snapshot, run, code commit, approvals and rollout steps, and the audit log proves that nothing in that chain was edited or removed.', async () => {
+  const query = `SELECT prediction_id FROM monitoring.predictions
+    WHERE endpoint = 'late-arrival' AND model_version = '2' AND arm = 'live' AND NOT fallback ORDER BY answered_at LIMIT 1`;
+  const logged = await millrace('logs', '--sql', query, '--json');
+  const [{ prediction_id: id } = { prediction_id: '' }] = JSON.parse(logged.stdout) as { prediction_id: string }[];
+  const { code, stdout } = await millrace('trace', id, '--json');
+  const { items } = JSON.parse(stdout) as { items: { kind: string; id: string; facts: Record<string, string> }[] };
+  const of = (kind: string) => items.filter((item) => item.kind === kind);
+  const facts = (kind: string) => of(kind).map((item) => item.facts);
+  expect(items.filter((item) => item.facts['not proved'] !== undefined)).toEqual([]);
+  expect(code).toBe(0);
+  expect(facts('prediction')).toMatchObject([{ endpoint: 'late-arrival', version: 'late-arrival@2', arm: 'live' }]);
+  expect(of('events').map((item) => item.id)).toEqual(expect.arrayContaining(['departures', 'arrivals']));
+  for (const one of facts('events')) expect(Object.values(one).join()).toMatch(/up to offset \d+/);
+  expect(facts('features')[0]).toMatchObject({
+    definition: 'FeatureService',
+    meaning: 'the same now',
+    generation: '1',
+  });
+  expect(facts('features').filter((one) => one['definition'] === 'FeatureView').length).toBeGreaterThan(1);
+  expect(facts('snapshot')).toMatchObject([
+    { sha256: expect.stringMatching(/^[0-9a-f]{64}$/), 'events from': expect.stringMatching(/^2001/) },
+  ]);
+  expect(facts('run')).toMatchObject([
+    { pipeline: 'train-late-arrival', state: 'succeeded', 'requested by': 'local-user' },
+  ]);
+  expect(of('code')).toHaveLength(1);
+  expect(facts('version')).toMatchObject([
+    { 'onnx sha256': expect.any(String), proved: expect.stringMatching(/^by audit entry \d+$/) },
+  ]);
+  expect(of('approval')).toHaveLength(1);
+  expect(facts('rollout').map((one) => one['move'])).toEqual([
+    'begin -> shadow',
+    'shadow -> canary',
+    'canary -> canary',
+    'canary -> live',
+  ]);
+  for (const one of facts('rollout')) expect(one['proved']).toMatch(/^by audit entry/);
+  for (const one of facts('rollout').slice(1)) expect(one['guardrail logloss']).toMatch(/^pass: harm .* margin 0.01/);
+  expect(of('audit').length).toBeGreaterThan(6);
+  expect((await millrace('trace', id)).stdout).toMatch(/the audit log bears out all of it\n$/);
+  expect(await millrace('trace', 'nobody-1')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/no prediction nobody-1 is in the log/),
+  });
+}, 60_000);
+
+it('A version that a policy asks an approval for is served to nobody until a second person agrees.', async () => {
+  expect(statSync(join(dataDir, 'mesh.json')).mode & 0o777).toBe(0o600);
+  const file = join(dataDir, 'four-eyes.yaml');
+  writeFileSync(
+    file,
+    `kind: Policy\nname: four-eyes\napprovals: {when: 'endpoint.name == "late-arrival"', roles: [model-risk], notRequester: true}\n`,
+  );
+  const status = async () =>
+    (
+      JSON.parse((await millrace('rollout', 'status', 'late-arrival', '--json')).stdout) as {
+        rollout: { state: string };
+      }
+    ).rollout.state;
+  expect((await millrace('apply', '-f', file)).code).toBe(0);
+  const offered = await millrace('rollout', 'start', 'late-arrival', '--version', '1', '--json');
+  const { state, approvalDigest } = JSON.parse(offered.stdout) as { state: string; approvalDigest: string };
+  expect(state).toBe('pending');
+  const approve = ['approvals', 'approve', approvalDigest.slice(0, 12), '--comment', 'as a test'];
+  await eventually(async () => expect((await millrace('approvals', 'list', '--waiting')).stdout).toContain(approve[2]));
+  expect((await millrace(...approve)).stderr).toMatch(/one of the roles model-risk is needed, and it has admin/);
+  expect(await status()).toBe('pending');
+  expect((await millrace('--as', 'risk', 'rollout', 'abort', 'late-arrival')).stderr).toMatch(/risk may not read/);
+  await eventually(async () => expect(await millrace('--as', 'risk', ...approve)).toMatchObject({ code: 0 }));
+  await eventually(async () => expect(await status()).toBe('shadow'));
+  expect((await millrace('rollout', 'abort', 'late-arrival')).code).toBe(0);
+  expect((await millrace('delete', 'policy', 'four-eyes')).code).toBe(0);
+}, 120_000);
 
 const run = promisify(execFile);
 const clients = join(projectRoot(), 'deploy/local/launcher/test/clients');
