@@ -3,6 +3,7 @@ import {
   Server as GrpcCoreServer,
   ServerCredentials,
   type Metadata,
+  status,
   type ServiceDefinition,
   type UntypedServiceImplementation,
   type sendUnaryData,
@@ -38,10 +39,11 @@ export interface CallContext {
   readonly trace?: TraceContext | undefined;
   /**
    * A duplex stream may live as long as the process and has no span of its own: what does something for one of its messages begins one here.
-   * @param traceparents that the message carries: the first is the parent, the others are linked; empty = the stream's caller is
-   * @returns undefined where there is neither, or tracing is off
+   * @param traceparents that the message carries: the first is the parent, the others are linked, of none there is no span. Left out = the message is a call of its own: it is part of what the
+   * stream's caller traces, else it begins a trace if the sampler says so
+   * @returns undefined where there is no span, or tracing is off
    */
-  readonly messageSpan?: ((traceparents: readonly string[]) => RpcSpan | undefined) | undefined;
+  readonly messageSpan?: ((traceparents?: readonly string[]) => RpcSpan | undefined) | undefined;
 }
 
 /** The span, for the server to end; handlers get its context. */
@@ -180,7 +182,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
         if (context === undefined) return;
         const run = async () => pump(handler.run(call.request, context), call);
         run().then(
-          () => context.span?.end(),
+          () => context.span?.end(call.cancelled ? { code: status.CANCELLED } : undefined),
           (error: unknown) => call.emit('error', this.failed(call, error, context.span)),
         );
       };
@@ -252,7 +254,8 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
       return {
         trace: caller,
         messageSpan: (traceparents) => {
-          const [parent = caller, ...links] = readTraceparents(traceparents);
+          if (traceparents === undefined) return startServerSpan(this.tracing, path, caller);
+          const [parent, ...links] = readTraceparents(traceparents);
           return parent === undefined ? undefined : startServerSpan(this.tracing, path, parent, links);
         },
       };

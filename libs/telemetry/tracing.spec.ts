@@ -48,8 +48,8 @@ beforeEach(() => {
 
 describe('with an endpoint', () => {
   afterEach(async () => {
-    await collector.stop();
     await tracing.stop();
+    await collector.stop();
   });
 
   it('spans reach the collector as OTLP/JSON, under the name of the service, with the headers of the settings', async () => {
@@ -102,6 +102,8 @@ describe('with an endpoint', () => {
     make(maxQueuedSpans + 100);
     expect(await dropped('queue-full')).toBe(100);
     expect(lines).toMatchObject([{ event: 'spans_dropped', reason: 'queue-full' }]);
+    collector.answer = 400; // for the retry, and for what waits
+    collector.hangUp();
   }, 30_000);
 });
 

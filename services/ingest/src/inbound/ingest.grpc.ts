@@ -57,7 +57,7 @@ export class IngestGrpc {
       if (failed) return;
       inFlight += 1;
       if (inFlight >= maxInFlight) stream.pause();
-      const span = context.messageSpan?.([]);
+      const span = context.messageSpan?.();
       const accepted = this.intake.accept(name, events, 'hold', span?.trace);
       accepted.then(
         () => span?.end(),
