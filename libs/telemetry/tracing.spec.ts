@@ -102,8 +102,9 @@ describe('with an endpoint', () => {
     make(maxQueuedSpans + 100);
     expect(await dropped('queue-full')).toBe(100);
     expect(lines).toMatchObject([{ event: 'spans_dropped', reason: 'queue-full' }]);
-    collector.answer = 400; // for the retry, and for what waits
+    collector.answer = 200;
     collector.hangUp();
+    await until(() => collector.spans.length === 512 + maxQueuedSpans); // tried again, and so goes what waited
   }, 30_000);
 });
 
