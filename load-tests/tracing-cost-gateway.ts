@@ -81,14 +81,18 @@ async function serve(mode: Mode, address: string, peers: string, token: string, 
     storage.run({}, () => infer(request, context));
   const server = new GrpcServer(address, adminGuard('load', token), new Readiness(), logger, 100, tracing);
   const { notBuilt } = handle;
-  server.addService(GRPCInferenceServiceService, {
-    serverLive: notBuilt,
-    serverReady: notBuilt,
-    modelReady: notBuilt,
-    serverMetadata: notBuilt,
-    modelMetadata: notBuilt,
-    modelInfer: handle.unary(mode === 'local-storage' ? inStorage : infer),
-  });
+  server.addService(
+    GRPCInferenceServiceService,
+    {
+      serverLive: notBuilt,
+      serverReady: notBuilt,
+      modelReady: notBuilt,
+      serverMetadata: notBuilt,
+      modelMetadata: notBuilt,
+      modelInfer: handle.unary(mode === 'local-storage' ? inStorage : infer),
+    },
+    ['serverLive', 'serverReady'],
+  );
   await new Promise<void>((resolve, reject) => server.listen((error) => (error ? reject(error as Error) : resolve())));
   process.on('message', () => void tell(registry));
   process.on('disconnect', () => process.exit(0));

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
@@ -19,7 +20,6 @@ import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
-import { OtlpCollector } from '#libs/testing/otlp-collector.js';
 import { percentile, print } from './load-test.js';
 import { type GatewayReport, modes, type Mode } from './tracing-cost-gateway.js';
 
@@ -38,7 +38,7 @@ const { values } = parseArgs({
 const [seconds, rounds, clients] = [Number(values.seconds), Number(values.rounds), Number(values.clients)];
 const token = 'token-of-the-load-test';
 const features = 26;
-const [peersAddress, firstPort] = ['127.0.0.1:47300', 47301];
+const [peersAddress, collectorPort, firstPort] = ['127.0.0.1:47300', 47320, 47301];
 
 /** Feature store and worker in one, which answer at once. */
 async function startPeers(): Promise<GrpcServer> {
@@ -84,10 +84,13 @@ interface Gateway {
   readonly latenciesMs: number[];
 }
 
-async function startGateway(mode: Mode, i: number, collector: string): Promise<Gateway> {
+async function startGateway(mode: Mode, i: number): Promise<Gateway> {
   const address = `127.0.0.1:${firstPort + i}`;
   const script = fileURLToPath(new URL('./tracing-cost-gateway.js', import.meta.url));
-  const child = fork(script, [mode, address, peersAddress, token, `${collector}/v1/traces`]);
+  const child = fork(script, [mode, address, peersAddress, token, `http://127.0.0.1:${collectorPort}/v1/traces`]);
+  child.once('exit', (code) => {
+    if (code !== 0) throw new Error(`the gateway with tracing ${mode} ended with ${code}`);
+  });
   await once(child, 'message');
   const peer = new Peer(GRPCInferenceServiceClient, mode, address, token);
   return { mode, child, peer, cpuUs: [], rates: [], latenciesMs: [] };
@@ -133,11 +136,14 @@ async function turn(gateway: Gateway, forSeconds: number): Promise<void> {
   gateway.latenciesMs.push(...latenciesMs);
 }
 
-const collector = new OtlpCollector();
-const url = await collector.start();
+// It reads and forgets, for its work is not the gateway's.
+const collector = createServer((incoming, answer) => {
+  incoming.resume().once('end', () => answer.writeHead(200, { 'content-type': 'application/json' }).end('{}'));
+}).listen(collectorPort, '127.0.0.1');
+await once(collector, 'listening');
 const peers = await startPeers();
 const gateways: Gateway[] = [];
-for (const [i, mode] of modes.entries()) gateways.push(await startGateway(mode, i, url));
+for (const [i, mode] of modes.entries()) gateways.push(await startGateway(mode, i));
 for (const gateway of gateways) {
   await turn(gateway, 3); // warm
   for (const list of [gateway.rates, gateway.cpuUs, gateway.latenciesMs]) list.length = 0;
@@ -158,4 +164,5 @@ for (const gateway of gateways) {
   gateway.child.disconnect();
 }
 await peers.close();
-await collector.stop();
+collector.closeAllConnections();
+collector.close();
