@@ -23,8 +23,8 @@ export interface SpanOptions {
 }
 
 /**
- * Begins spans. Context is handed on by argument, not by AsyncLocalStorage: what many calls gather into a batch would have the context of the first alone, and it is a cost with tracing off too
- * (load-tests/tracing-cost.ts). Where tracing is off no span is ever begun: callers ask `enabled` before they make anything for one.
+ * Begins spans. Context is handed on by argument, not by AsyncLocalStorage: what many calls gather into a batch would have the context of the first alone. Where tracing is off no span is ever
+ * begun: callers ask `enabled` before they make anything for one.
  */
 export class Tracing {
   /** @param tracer undefined = tracing is off @param stopExport sends what is left */
