@@ -5,10 +5,11 @@ import { httpAccess } from '#libs/auth/access-rules.js';
 import type { Caller } from '#libs/auth/token-authenticator.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
 
 const openPaths = new Set(['/livez', '/readyz']);
 
-export type AuthenticatedRequest = Request & { caller?: Caller };
+export type AuthenticatedRequest = Request & { caller?: Caller; trace?: TraceContext };
 
 /** Everything but the health questions needs a token, and a role that may. What has no access rule is not there. */
 export function requireAccess(guard: AccessGuard) {
@@ -34,7 +35,10 @@ export class HttpErrorFilter implements ExceptionFilter {
   constructor(private readonly log: Logger) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const response = host.switchToHttp().getResponse<Response>();
+    const [request, response] = [
+      host.switchToHttp().getRequest<AuthenticatedRequest>(),
+      host.switchToHttp().getResponse<Response>(),
+    ];
     if (error instanceof MillraceError) return sendError(response, error);
     if (error instanceof HttpException) {
       response.status(error.getStatus()).json({
@@ -42,7 +46,7 @@ export class HttpErrorFilter implements ExceptionFilter {
       });
       return;
     }
-    this.log.error('http_failed', { error: error as Error });
+    this.log.within(request.trace).error('http_failed', { error: error as Error });
     sendError(response, new MillraceError('internal', 'internal error; the service log has it'));
   }
 }

@@ -134,9 +134,18 @@ function meshEnvironment(
     SOURCES_DIR: join(options.dataDir, 'sources'),
     PYTHON: python,
     CODE_COMMIT: codeCommit(projectRoot()),
+    ...tracingEnvironment(),
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     NODE_OPTIONS: '--enable-source-maps',
   };
+}
+
+/** OpenTelemetry's own variables, for the services to read; each has its own name there. */
+function tracingEnvironment(): Record<string, string> {
+  const entries = Object.entries(process.env).filter(
+    ([name]) => name.startsWith('OTEL_') && name !== 'OTEL_SERVICE_NAME',
+  );
+  return Object.fromEntries(entries) as Record<string, string>;
 }
 
 function serviceProcess(

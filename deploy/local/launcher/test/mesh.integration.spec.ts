@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import type { SupervisedProcess } from '#deploy/local/infra/supervised-process.j
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { serviceNames } from '#libs/contracts/services.js';
+import { OtlpCollector } from '#libs/testing/otlp-collector.js';
 import type { Account } from '../../../../examples/flights/src/account.js';
 import { writeHistory } from '../../../../examples/flights/src/flight-history.js';
 import { Narrator } from '../../../../examples/flights/src/narrator.js';
@@ -24,6 +26,7 @@ const dataDir = mkdtempSync(join(tmpdir(), 'millrace-promises-'));
 const days = 14;
 const slicesPerDay = 4;
 const narrator = new Narrator(process.stderr);
+const collector = new OtlpCollector();
 let mesh: Mesh;
 let account: Account;
 const killed: string[] = [];
@@ -32,6 +35,9 @@ let aboutToKill = false;
 /** The flights example on a mesh of its own, while each service in turn, then Kafka, ClickHouse and Redis are killed with -9, each as soon as the one before is back. */
 beforeAll(async () => {
   const history = await writeHistory({ hub: 'DEN', from: '2001-04-09', folder: join(dataDir, 'sources', 'flights') });
+  // Only what a caller traces is traced.
+  process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = await collector.start();
+  process.env['OTEL_TRACES_SAMPLER'] = 'parentbased_always_off';
   mesh = await startMesh({
     dataDir,
     fresh: false,
@@ -64,6 +70,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await (mesh as Mesh | undefined)?.stop();
+  await collector.stop();
   rmSync(dataDir, { recursive: true, force: true });
 }, 60_000);
 
@@ -389,8 +396,79 @@ describe('the millrace command', () => {
   }, 60_000);
 });
 
+/** A service's spans in a trace, as `<kind> <name>`, in alphabetical order, once they are there. */
+const kinds = ['', 'internal', 'server', 'client', 'send', 'process'];
+const spansIn = (traceId: string): string[] =>
+  collector
+    .of(traceId)
+    .map(({ service, kind, name }) => `${service}: ${kinds[kind]} ${name.replace(/^(send|process) /, '')}`)
+    .toSorted();
+
+describe('one trace follows', () => {
+  it("a prediction from the application's call over features and model to the log in ClickHouse", async () => {
+    const traceId = randomBytes(16).toString('hex');
+    const { predictionId } = await predict('traced-1', `00-${traceId}-${'b'.repeat(16)}-01`);
+    const [ask, run] = ['millrace.features.v1.FeatureStore/StreamVectors', 'millrace.worker.v1.InferenceWorker/Infer'];
+    await eventually(async () =>
+      expect(spansIn(traceId)).toEqual([
+        `feature-store: server ${ask}`,
+        `inference-gateway: client ${ask}`,
+        `inference-gateway: client ${run}`,
+        'inference-gateway: send predictions.logged.v1',
+        'inference-gateway: server inference.GRPCInferenceService/ModelInfer',
+        `inference-worker: server ${run}`,
+        'monitor: process predictions.logged.v1',
+      ]),
+    );
+    const clickhouse = createClient({ url: mesh.state.clickhouseUrl });
+    const query = 'SELECT trace_id FROM monitoring.predictions WHERE prediction_id = {id: String}';
+    const read = async (): Promise<unknown> => {
+      const result = await clickhouse.query({ query, query_params: { id: predictionId }, format: 'JSONEachRow' });
+      return result.json();
+    };
+    await eventually(async () => expect(await read()).toEqual([{ trace_id: traceId }]));
+    await clickhouse.close();
+  }, 120_000);
+
+  it('an event from the door over raw and valid to the features', async () => {
+    const traceId = randomBytes(16).toString('hex');
+    const { services, token } = mesh.state;
+    const data = { ...departure, flight_id: 'traced-2', departed_at: '2001-06-30T12:00:00.000Z' };
+    const event = new CloudEvent({ id: 'traced-2', source: '/js', type: 'flight.departed', data });
+    const { headers, body } = HTTP.structured(event);
+    const { status } = await fetch(`http://${services.ingest.http}/v1/streams/departures/events`, {
+      method: 'POST',
+      headers: {
+        ...(headers as Record<string, string>),
+        authorization: `Bearer ${token}`,
+        traceparent: `00-${traceId}-${'b'.repeat(16)}-01`,
+      },
+      body: String(body),
+    });
+    expect(status).toBe(202);
+    await eventually(async () =>
+      expect([...new Set(spansIn(traceId))]).toEqual(
+        expect.arrayContaining([
+          'feature-store: process events.departures.valid.v1',
+          'ingest: send events.departures.raw.v1',
+          'ingest: server POST /v1/streams/:stream/events',
+          'validator: process events.departures.raw.v1',
+          'validator: send events.departures.valid.v1',
+        ]),
+      ),
+    );
+    const groups = collector.of(traceId).map(({ attributes }) => attributes['messaging.consumer.group.name']);
+    expect(groups).toEqual(
+      expect.arrayContaining(['feature-store.departures', 'feature-store.departures.history', 'validator.departures']),
+    );
+  }, 120_000);
+});
+
 /** One prediction for a departure, as an application asks for it. */
-async function predict(id: string): Promise<{ probability: number; fallback: boolean; predictionId: string }> {
+async function predict(
+  id: string,
+  traceparent?: string,
+): Promise<{ probability: number; fallback: boolean; predictionId: string }> {
   const client = new MeshClient(mesh.state);
   try {
     const text = (name: string, value: string) => ({
@@ -421,6 +499,7 @@ async function predict(id: string): Promise<{ probability: number; fallback: boo
         int('distance', distance),
       ],
     });
+    if (traceparent !== undefined) client.gateway.metadata.set('traceparent', traceparent);
     const response = await client.gateway.call((stub) => stub.modelInfer, request, 10_000);
     const [scores, ids] = response.rawOutputContents as [Buffer, Buffer];
     return {
