@@ -16,7 +16,8 @@ import { ReflectionService } from '@grpc/reflection';
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import type { AccessGuard } from '#libs/auth/access-guard.js';
 import { type AccessRule, accessRules } from '#libs/auth/access-rules.js';
-import { assertLoopback, type Caller } from '#libs/auth/token-authenticator.js';
+import type { Caller } from '#libs/auth/caller.js';
+import { assertLoopback } from '#libs/auth/token-authenticator.js';
 import { HealthCheckResponse_ServingStatus, HealthService } from '#libs/contracts/generated/grpc/health/v1/health.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
@@ -134,78 +135,75 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
   private wrap(handler: Handler, rule: AccessRule | undefined): unknown {
     if (handler.kind === 'unary') {
       return (call: ServerUnaryCall<never, unknown>, answer: sendUnaryData<unknown>) => {
-        const context = this.tryContext(call, call.request, rule, (error) => answer(toServiceError(error)));
-        if (context === undefined) return;
-        handler.run(call.request, context).then(
-          (response) => answer(null, response),
-          (error: unknown) => answer(this.failed(call, error)),
-        );
+        const run = (context: CallContext): void => {
+          handler.run(call.request, context).then(
+            (response) => answer(null, response),
+            (error: unknown) => answer(this.failed(call, error)),
+          );
+        };
+        this.admit(call, call.request, rule, run, (error) => answer(this.failed(call, error)));
       };
     }
     if (handler.kind === 'clientStream') {
       return (call: ServerReadableStream<never, unknown>, answer: sendUnaryData<unknown>) => {
-        const run = async () => handler.run(call as AsyncIterable<never>, this.contextOf(call, undefined, rule));
-        run().then(
-          (response) => answer(null, response),
-          (error: unknown) => answer(this.failed(call, error)),
-        );
+        const run = (context: CallContext): void => {
+          endAtExpiry(call, context.caller, (error) => call.destroy(error));
+          handler.run(call as AsyncIterable<never>, context).then(
+            (response) => answer(null, response),
+            (error: unknown) => answer(this.failed(call, error)),
+          );
+        };
+        this.admit(call, undefined, rule, run, (error) => answer(this.failed(call, error)));
       };
     }
     if (handler.kind === 'serverStream') {
       return (call: ServerWritableStream<never, unknown>) => {
-        const run = async () => pump(handler.run(call.request, this.contextOf(call, call.request, rule)), call);
-        run().catch((error: unknown) => call.emit('error', this.failed(call, error)));
+        const refuse = (error: unknown): void => {
+          if (!call.writableEnded) call.emit('error', this.failed(call, error));
+        };
+        const run = (context: CallContext): void => {
+          endAtExpiry(call, context.caller, refuse);
+          pump(handler.run(call.request, context), call).catch(refuse);
+        };
+        this.admit(call, call.request, rule, run, refuse);
       };
     }
     return (call: ServerDuplexStream<never, never>) => {
-      const context = this.tryContext(call, undefined, rule, (error) => call.emit('error', toServiceError(error)));
-      if (context === undefined) return;
-      this.duplexes.add(call);
-      for (const event of ['end', 'close', 'cancelled', 'error']) call.once(event, () => this.duplexes.delete(call));
-      handler.run(call, context);
+      const refuse = (error: unknown): void => void call.emit('error', this.failed(call, error));
+      const run = (context: CallContext): void => {
+        this.duplexes.add(call);
+        for (const event of ['end', 'close', 'cancelled', 'error']) call.once(event, () => this.duplexes.delete(call));
+        endAtExpiry(call, context.caller, refuse);
+        handler.run(call, context);
+      };
+      this.admit(call, undefined, rule, run, refuse);
     };
   }
 
-  private tryContext(
+  /** Runs at once for a caller who is known at once: a promise a call is a measurable cost on the hot path. */
+  private admit(
     call: AnyCall,
     request: unknown,
     rule: AccessRule | undefined,
+    run: (context: CallContext) => void,
     refuse: (error: unknown) => void,
-  ): CallContext | undefined {
+  ): void {
+    let context: CallContext;
     try {
-      return this.contextOf(call, request, rule);
+      const caller =
+        rule === undefined ? anonymous : this.guard.authenticate(call.metadata.get('authorization')[0]?.toString());
+      if (caller instanceof Promise)
+        return void caller.then((one) => this.checked(call, request, rule, one)).then(run, refuse);
+      context = this.checked(call, request, rule, caller);
     } catch (error) {
-      refuse(error);
-      return undefined;
+      return refuse(error);
     }
+    run(context);
   }
 
-  private callerOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): Caller {
-    if (rule === undefined) return anonymous;
-    const caller = this.guard.authenticate(call.metadata.get('authorization')[0]?.toString());
-    this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
-    return caller;
-  }
-
-  private contextOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): CallContext {
-    const caller = this.callerOf(call, request, rule);
-    const deadline = call.getDeadline();
-    let controller: AbortController | undefined;
-    return {
-      caller,
-      metadata: call.metadata,
-      deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
-      // Made on first use: an AbortController a call is a measurable cost on the hot path.
-      get signal(): AbortSignal {
-        if (controller === undefined) {
-          const made = new AbortController();
-          controller = made;
-          (call as EventEmitter).once('cancelled', () => made.abort());
-          if (call.cancelled) made.abort();
-        }
-        return controller.signal;
-      },
-    };
+  private checked(call: AnyCall, request: unknown, rule: AccessRule | undefined, caller: Caller): CallContext {
+    if (rule !== undefined) this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
+    return contextOf(call, caller);
   }
 
   private failed(call: AnyCall, error: unknown): ReturnType<typeof toServiceError> {
@@ -243,6 +241,41 @@ type AnyCall =
   | ServerDuplexStream<never, never>;
 
 const anonymous: Caller = { name: 'anonymous', roles: [] };
+/** What a timer can wait. */
+const maxTimerMs = 2 ** 31 - 1;
+
+function contextOf(call: AnyCall, caller: Caller): CallContext {
+  const deadline = call.getDeadline();
+  let controller: AbortController | undefined;
+  return {
+    caller,
+    metadata: call.metadata,
+    deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
+    // Made on first use: an AbortController a call is a measurable cost on the hot path.
+    get signal(): AbortSignal {
+      if (controller === undefined) {
+        const made = new AbortController();
+        controller = made;
+        for (const event of ['cancelled', 'error']) (call as EventEmitter).once(event, () => made.abort());
+        if (call.cancelled) made.abort();
+      }
+      return controller.signal;
+    },
+  };
+}
+
+/** A stream ends with the token that opened it. */
+function endAtExpiry(call: AnyCall, { name, expiresMs }: Caller, end: (error: MillraceError) => void): void {
+  if (expiresMs === undefined) return;
+  const expire = (): void => {
+    if (!call.cancelled)
+      end(
+        new MillraceError('unauthenticated', `authorization: the JWT of ${name} has expired; call again with another`),
+      );
+  };
+  const timer = setTimeout(expire, Math.min(expiresMs - Date.now(), maxTimerMs)).unref();
+  for (const event of ['finish', 'close', 'cancelled']) (call as EventEmitter).once(event, () => clearTimeout(timer));
+}
 
 function ruleOf(path: string): AccessRule {
   const rule = accessRules.get(path);
@@ -252,9 +285,20 @@ function ruleOf(path: string): AccessRule {
 
 async function pump(messages: AsyncIterable<unknown>, call: ServerWritableStream<never, unknown>): Promise<void> {
   for await (const message of messages) {
-    if (call.cancelled) return;
-    if (!call.write(message))
-      await new Promise<void>((resolve) => call.once('drain', resolve).once('cancelled', resolve));
+    if (call.cancelled || call.writableEnded) return;
+    if (!call.write(message)) await drained(call);
   }
-  call.end();
+  if (!call.writableEnded) call.end();
+}
+
+/** Or ended otherwise. */
+function drained(call: ServerWritableStream<never, unknown>): Promise<void> {
+  const events = ['drain', 'cancelled', 'error'];
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of events) call.off(event, done);
+      resolve();
+    };
+    for (const event of events) call.on(event, done);
+  });
 }

@@ -119,6 +119,7 @@ function meshEnvironment(
     PATH: process.env['PATH'] ?? '',
     HOME: process.env['HOME'] ?? '',
     ...infrastructure.settings,
+    ...settingsOfEdges(),
     ...Object.fromEntries(peers),
     INFERENCE_WORKER_ADDRESSES: addresses['inference-worker'].grpc,
     MILLRACE_TOKEN: secrets.mesh,
@@ -130,6 +131,12 @@ function meshEnvironment(
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     NODE_OPTIONS: '--enable-source-maps',
   };
+}
+
+/** Who else may call, and where lineage goes on to: settings that are passed on as they are. */
+function settingsOfEdges(): Record<string, string> {
+  const given = Object.entries(process.env).filter(([name]) => /^(JWT|OPENLINEAGE)_/.test(name));
+  return Object.fromEntries(given) as Record<string, string>;
 }
 
 function serviceProcess(
