@@ -17,7 +17,10 @@ import { Metrics } from '#libs/telemetry/metrics.js';
 import { governanceMetrics } from './governance.metrics.js';
 import type { GovernanceSettings } from './governance.settings.js';
 import { AuditConsumer } from './inbound/audit.consumer.js';
+import { OpenLineageController } from './inbound/openlineage.controller.js';
 import { GovernanceGrpc } from './inbound/governance.grpc.js';
+import { Lineage } from './lineage.js';
+import { LineageSettings } from './lineage.settings.js';
 import { AuditStore } from './outbound/audit.store.js';
 import { loadSigningKey } from './outbound/signing-key.js';
 
@@ -59,10 +62,18 @@ class Governance implements OnApplicationBootstrap, BeforeApplicationShutdown, O
 @Module({})
 export class GovernanceModule {
   static register(settings: GovernanceSettings): DynamicModule {
+    const { POSTGRES_URL, OPENLINEAGE_URL, OPENLINEAGE_API_KEY, HTTP_LISTEN } = settings;
+    const lineage = new LineageSettings(POSTGRES_URL, OPENLINEAGE_URL, OPENLINEAGE_API_KEY, HTTP_LISTEN);
     return {
       module: GovernanceModule,
       imports: [ServiceModule.register('governance', settings)],
-      providers: [{ provide: Settings, useValue: settings }, Governance],
+      controllers: [OpenLineageController],
+      providers: [
+        { provide: Settings, useValue: settings },
+        { provide: LineageSettings, useValue: lineage },
+        Governance,
+        Lineage,
+      ],
     };
   }
 }

@@ -134,6 +134,36 @@ it('The audit log has what was done, proves it, and fails to when one byte of it
   expect((await millrace('audit', 'verify')).code).toBe(0);
 }, 60_000);
 
+it("The lineage of every training run is told once: that it began, and how it ended, with the training set's hash and the version.", async () => {
+  interface Told {
+    eventType: string;
+    run: { runId: string; facets: { millrace_training: { datasetSha256?: string; modelVersion?: string } } };
+    job: { namespace: string; name: string };
+  }
+  const client = new MeshClient(mesh.state);
+  const { runs } = await client.trainer.call((stub) => stub.listRuns, { pipeline: '', limit: 1_000 }, 10_000);
+  client.close();
+  expect(runs.filter(({ state }) => state === 'succeeded').length).toBeGreaterThanOrEqual(3);
+  const url = `http://${mesh.state.services.governance.http}/api/v1/events/lineage?limit=1000`;
+  const headers = { authorization: `Bearer ${mesh.state.token}` };
+  const types = { succeeded: 'COMPLETE', failed: 'FAIL', refused: 'FAIL', cancelled: 'ABORT' } as Record<
+    string,
+    string
+  >;
+  await eventually(async () => {
+    const { events } = (await (await fetch(url, { headers })).json()) as { events: Told[] };
+    for (const { runId, pipeline, state, datasetSha256, modelVersion } of runs) {
+      const told = events.filter((event) => event.run.runId === runId);
+      const job = { namespace: 'millrace', name: `trainer.${pipeline}` };
+      const facet = { datasetSha256, ...(modelVersion === '' ? {} : { modelVersion }) };
+      expect(told).toMatchObject([
+        { eventType: types[state], job, run: { facets: { millrace_training: facet } } },
+        { eventType: 'START', job },
+      ]);
+    }
+  });
+}, 90_000);
+
 const run = promisify(execFile);
 const clients = join(projectRoot(), 'deploy/local/launcher/test/clients');
 
