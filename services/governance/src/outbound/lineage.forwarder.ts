@@ -15,6 +15,7 @@ const passing = new Set([401, 403, 404, 408, 425, 429]);
  */
 export class LineageForwarder {
   private consumer: Consumer | undefined;
+  private readonly stopping = new AbortController();
   private readonly endpoint: string;
 
   constructor(
@@ -38,6 +39,7 @@ export class LineageForwarder {
   }
 
   async stop(): Promise<void> {
+    this.stopping.abort(); // the broker is not left before the event under way has its answer, or this
     await this.consumer?.stop();
   }
 
@@ -56,7 +58,7 @@ export class LineageForwarder {
       method: 'POST',
       body: value,
       redirect: 'error',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      signal: AbortSignal.any([signal, this.stopping.signal, AbortSignal.timeout(timeoutMs)]),
       headers: {
         'content-type': 'application/json',
         [forwardedHeader]: 'true',

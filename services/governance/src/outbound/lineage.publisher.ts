@@ -2,15 +2,16 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Publisher } from '#libs/messaging/message-log.js';
 import type { ReceivedEvent } from './lineage.store.js';
 
-/** Below the 5 s after which OpenLineage's clients give up and send again: by then they have an answer. */
-const patienceMs = 4_000;
 const maxWaitingBytes = 64 * 1024 * 1024;
 
-/** Events that came from outside, to the topic. */
+/** Events that came from outside, to the topic. The patience is below the 5 s after which OpenLineage's clients give up and send again: by then they have an answer. */
 export class LineagePublisher {
   private waitingBytes = 0;
 
-  constructor(private readonly publisher: Publisher) {}
+  constructor(
+    private readonly publisher: Publisher,
+    private readonly patienceMs = 4_000,
+  ) {}
 
   /**
    * Resolves when all in-sync replicas have them.
@@ -33,9 +34,9 @@ export class LineagePublisher {
     const late = new Promise<never>((_, reject) => {
       const error = new MillraceError(
         'unavailable',
-        `the broker has not answered within ${patienceMs} ms; send this again`,
+        `the broker has not answered within ${this.patienceMs} ms; send this again`,
       );
-      timer = setTimeout(() => reject(error), patienceMs);
+      timer = setTimeout(() => reject(error), this.patienceMs);
     });
     try {
       await Promise.race([sent, late]);
