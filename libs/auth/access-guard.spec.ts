@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { AccessGuard, type Denial } from './access-guard.js';
 import { Authorizer, type Decision } from './authorizer.js';
+import type { Caller } from './caller.js';
 import { TokenAuthenticator } from './token-authenticator.js';
 
 const tokens = ['a-token-of-the-application', 'a-token-of-a-stranger'];
@@ -16,7 +17,7 @@ function guarded() {
   const denials: Denial[] = [];
   const authenticator = new TokenAuthenticator(`app=${tokens[0]},stranger=${tokens[1]}`, 'app=app+reader');
   const guard = new AccessGuard(authenticator, authorizer, (denial) => denials.push(denial));
-  const [app, stranger] = tokens.map((token) => guard.authenticate(`Bearer ${token}`));
+  const [app, stranger] = tokens.map((token) => guard.authenticate(`Bearer ${token}`) as Caller);
   return { authorizer, denials, guard, app: app!, stranger: stranger! };
 }
 
@@ -55,6 +56,17 @@ describe('a decision', () => {
     expect(authorizer.decisions).toBe(2);
     authorizer.setPolicy('p', undefined);
     expect(call).toThrow();
+  });
+
+  it('is about roles, not about names: two callers of one name may have others', () => {
+    const { guard, authorizer } = guarded();
+    authorizer.setPolicy('p', policy);
+    const call = (roles: string[]) => () =>
+      guard.check({ name: 'ada', roles }, '/x/Infer', 'predict', 'endpoints/late');
+    expect(call(['app'])).not.toThrow();
+    expect(call(['other'])).toThrow();
+    expect(call(['admin'])).not.toThrow();
+    expect(call([])).toThrow();
   });
 
   it('is kept for no more than 10,000 questions, each of bounded length', () => {

@@ -1,7 +1,8 @@
 import type { AccessAction } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Authorizer, Decision } from './authorizer.js';
-import type { Caller, TokenAuthenticator } from './token-authenticator.js';
+import type { Caller } from './caller.js';
+import type { TokenAuthenticator } from './token-authenticator.js';
 
 /** A call that was refused. */
 export interface Denial {
@@ -30,16 +31,16 @@ export class AccessGuard {
     authorizer.onChange(() => this.decisions.clear());
   }
 
-  /** @throws MillraceError unauthenticated */
-  authenticate(authorization: string | undefined): Caller {
+  /** At once, but for a JWT that has to be verified. @throws MillraceError unauthenticated, unavailable; both also by the promise */
+  authenticate(authorization: string | undefined): Caller | Promise<Caller> {
     return this.authenticator.authenticate(authorization);
   }
 
   /** @throws MillraceError permission-denied, which names caller, action, resource and the roles that would do */
   check(caller: Caller, method: string, action: AccessAction, asked: string): void {
     const resource = asked.slice(0, maxResourceLength);
-    // Neither a name nor an action holds a line feed: no two questions share a key.
-    const key = `${caller.name}\n${action}\n${resource}`;
+    // Roles alone decide: two callers of one name may have others. Neither a role nor an action holds a line feed: no two questions share a key.
+    const key = `${caller.roles.join()}\n${action}\n${resource}`;
     const decision = this.decisions.get(key) ?? this.decide(key, caller, action, resource);
     if (decision.allowed) return;
     this.onDenied({ caller, action, resource, method, reason: decision.reason });

@@ -64,6 +64,17 @@ describe('a request', () => {
     ['POST', '/v1/streams/a%2Fb/events', 'publish streams/a/b'],
     ['GET', '/v1/streams/trips/events', ''],
     ['POST', '/metrics', ''],
+    ['POST', '/api/v1/lineage', 'publish lineage/events'],
+    ['POST', '/API/v1/Lineage/Batch/', 'publish lineage/events'],
+    ['GET', '/api/v1/lineage', 'read lineage/graph'],
+    ['GET', '/api/v1/events/lineage', 'read lineage/events'],
+    ['HEAD', '/api/v1/namespaces', 'read lineage/graph'],
+    ['GET', '/api/v1/namespaces/kafka%3A%2F%2Fhost%3A9092/jobs', 'read lineage/graph'],
+    ['GET', '/api/v1/namespaces/a/datasets', 'read lineage/graph'],
+    ['GET', '/api/v1/jobs/runs/01a2087d-a919-7d36-a895-0f6f783e9180', 'read lineage/graph'],
+    ['PUT', '/api/v1/lineage', ''],
+    ['GET', '/api/v1/namespaces/a/b/jobs', ''],
+    ['GET', '/api/v1', ''],
     ['GET', '/', ''],
   ])('over HTTP: %s %s', (method, path, expected) => {
     const access = httpAccess(method, path);

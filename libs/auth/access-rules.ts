@@ -156,10 +156,33 @@ export interface HttpAccess {
   readonly resource: string;
 }
 
+const lineageRoutes: readonly (readonly [RegExp, HttpAccess])[] = [
+  [/^POST \/lineage$/, { route: 'POST /api/v1/lineage', action: 'publish', resource: 'lineage/events' }],
+  [/^POST \/lineage\/batch$/, { route: 'POST /api/v1/lineage/batch', action: 'publish', resource: 'lineage/events' }],
+  [/^GET \/lineage$/, { route: 'GET /api/v1/lineage', action: 'read', resource: 'lineage/graph' }],
+  [/^GET \/events\/lineage$/, { route: 'GET /api/v1/events/lineage', action: 'read', resource: 'lineage/events' }],
+  [/^GET \/namespaces$/, { route: 'GET /api/v1/namespaces', action: 'read', resource: 'lineage/graph' }],
+  [
+    /^GET \/namespaces\/[^/]+\/(jobs|datasets)$/,
+    { route: 'GET /api/v1/namespaces/:namespace', action: 'read', resource: 'lineage/graph' },
+  ],
+  [/^GET \/jobs\/runs\/[^/]+$/, { route: 'GET /api/v1/jobs/runs/:id', action: 'read', resource: 'lineage/graph' }],
+];
+
+function lineageAccess(method: string, path: string): HttpAccess | undefined {
+  const [, rest] = /^\/api\/v1(\/.*?)\/?$/i.exec(path) ?? [];
+  if (rest === undefined) return undefined;
+  decodeURIComponent(rest); // throws where the router would
+  const asked = `${method === 'HEAD' ? 'GET' : method} ${rest.toLowerCase()}`;
+  return lineageRoutes.find(([pattern]) => pattern.test(asked))?.[1];
+}
+
 /** What an HTTP request needs; undefined = there is no such route. Matched as the router does: whatever the case, with or without a slash at the end. */
 export function httpAccess(method: string, path: string): HttpAccess | undefined {
   if ((method === 'GET' || method === 'HEAD') && /^\/metrics\/?$/i.test(path))
     return { route: 'GET /metrics', action: 'read', resource: 'mesh/metrics' };
+  const lineage = lineageAccess(method, path);
+  if (lineage !== undefined) return lineage;
   const stream = method === 'POST' ? /^\/v1\/streams\/([^/]+)\/events\/?$/i.exec(path)?.[1] : undefined;
   if (stream === undefined) return undefined;
   const resource = of('streams', decodeURIComponent(stream));

@@ -7,7 +7,7 @@ export interface Decision {
 }
 
 /** What needs no policy: people who run the mesh, and its own services. */
-const unlimitedRoles: readonly string[] = ['admin', 'service'];
+export const unlimitedRoles: readonly string[] = ['admin', 'service'];
 
 interface Grant {
   readonly policy: string;

@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '
 import type { NextFunction, Request, Response } from 'express';
 import type { AccessGuard } from '#libs/auth/access-guard.js';
 import { httpAccess } from '#libs/auth/access-rules.js';
-import type { Caller } from '#libs/auth/token-authenticator.js';
+import type { Caller } from '#libs/auth/caller.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
@@ -13,14 +13,16 @@ export type AuthenticatedRequest = Request & { caller?: Caller; trace?: TraceCon
 
 /** Everything but the health questions needs a token, and a role that may. What has no access rule is not there. */
 export function requireAccess(guard: AccessGuard) {
-  return (request: AuthenticatedRequest, response: Response, next: NextFunction): void => {
+  const admit = (request: AuthenticatedRequest, caller: Caller): void => {
+    const access = httpAccess(request.method, request.path);
+    if (access === undefined) throw new MillraceError('not-found', `Cannot ${request.method} ${request.path}`);
+    guard.check(caller, access.route, access.action, access.resource);
+    request.caller = caller;
+  };
+  return async (request: AuthenticatedRequest, response: Response, next: NextFunction): Promise<void> => {
     if (openPaths.has(request.path)) return next();
     try {
-      const caller = guard.authenticate(request.headers.authorization);
-      const access = httpAccess(request.method, request.path);
-      if (access === undefined) throw new MillraceError('not-found', `Cannot ${request.method} ${request.path}`);
-      guard.check(caller, access.route, access.action, access.resource);
-      request.caller = caller;
+      admit(request, await guard.authenticate(request.headers.authorization));
     } catch (error) {
       const path = `path: "${request.path}" is not percent-encoded UTF-8`;
       return sendError(response, error instanceof MillraceError ? error : new MillraceError('invalid-argument', path));

@@ -2,6 +2,8 @@ import { Controller, type DynamicModule, Get, Module, Res } from '@nestjs/common
 import type { Response } from 'express';
 import { AccessGuard } from '#libs/auth/access-guard.js';
 import { Authorizer } from '#libs/auth/authorizer.js';
+import { readJwtOptions } from '#libs/auth/jwt-settings.js';
+import { JwtVerifier } from '#libs/auth/jwt-verifier.js';
 import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
 import type { ServiceSettings } from '#libs/config/settings.js';
 import { tracingOptions } from '#libs/config/tracing-settings.js';
@@ -54,7 +56,9 @@ export class ServiceModule {
     const logger = new Logger(name, settings.LOG_LEVEL);
     const wiring = new Wiring();
     const metrics = new Metrics(name);
-    const authenticator = new TokenAuthenticator(settings.MILLRACE_TOKENS, settings.MILLRACE_ROLES);
+    const jwt = readJwtOptions(settings);
+    const jwts = jwt === undefined ? undefined : new JwtVerifier(jwt);
+    const authenticator = new TokenAuthenticator(settings.MILLRACE_TOKENS, settings.MILLRACE_ROLES, jwts);
     const authorizer = new Authorizer();
     const tracing = startTracing(tracingOptions(name, settings), metrics, logger);
     const messages = new KafkaMessageLog(name, settings.KAFKA_BROKERS, wiring, logger, tracing);

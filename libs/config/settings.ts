@@ -18,7 +18,7 @@ export function loadSettings<S extends z.ZodRawShape>(
 
 /** A setting as it may be printed: secrets and the passwords in URLs are replaced. */
 export function redact(name: string, value: string): string {
-  if (/TOKEN|PASSWORD|SECRET|OTLP_HEADERS/.test(name)) return '***';
+  if (/TOKEN|PASSWORD|SECRET|API_KEY|OTLP_HEADERS/.test(name)) return '***';
   return value.replace(/(\/\/[^:/@]+):[^@]+@/, '$1:***@');
 }
 
@@ -56,6 +56,17 @@ export const serviceSettings = {
   MILLRACE_TOKENS: setting.text(),
   /** What callers are, for policies to say what they may: `caller=role+role,...`; `admin` and `service` may everything, a caller that is not named nothing. */
   MILLRACE_ROLES: setting.text().default('local-user=admin,mesh=service'),
+  /** Whose JWTs name callers too, as their `iss` spells it; '' = nobody's. */
+  JWT_ISSUER: z.string().default(''),
+  /** What `aud` of such a JWT has to hold. */
+  JWT_AUDIENCE: z.string().default(''),
+  /** Where the issuer's keys are; '' = what its /.well-known/openid-configuration says. */
+  JWT_JWKS_URL: z.string().default(''),
+  /** The claim with the roles, or a path with dots to it (Keycloak: realm_access.roles). */
+  JWT_ROLES_CLAIM: setting.text().default('roles'),
+  JWT_NAME_CLAIM: setting.text().default('sub'),
+  /** Whether a JWT may claim the roles `admin` and `service`, which may everything. */
+  JWT_UNLIMITED_ROLES: setting.flag(false),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   DRAIN_GRACE_MS: setting.integer(5_000, 0, 60_000),
   ...tracingSettings,

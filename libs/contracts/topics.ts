@@ -131,6 +131,16 @@ export const topics = {
     publishers: ['monitor'],
     consumers: ['trainer'],
   },
+  lineageRecorded: {
+    name: 'lineage.recorded.v1',
+    key: 'job namespace/name',
+    message: 'OpenLineage 2-0-2 event, JSON',
+    partitions: 1,
+    retention: 30,
+    owner: 'governance',
+    publishers: ['trainer', 'governance'],
+    consumers: ['governance'],
+  },
   auditRecorded: {
     name: 'audit.recorded.v1',
     key: 'event_id',

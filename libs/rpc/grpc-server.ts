@@ -17,7 +17,8 @@ import { ReflectionService } from '@grpc/reflection';
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import type { AccessGuard } from '#libs/auth/access-guard.js';
 import { type AccessRule, accessRules } from '#libs/auth/access-rules.js';
-import { assertLoopback, type Caller } from '#libs/auth/token-authenticator.js';
+import type { Caller } from '#libs/auth/caller.js';
+import { assertLoopback } from '#libs/auth/token-authenticator.js';
 import { HealthCheckResponse_ServingStatus, HealthService } from '#libs/contracts/generated/grpc/health/v1/health.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
@@ -151,103 +152,90 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
   private wrap(handler: Handler, rule: AccessRule | undefined): unknown {
     if (handler.kind === 'unary') {
       return (call: ServerUnaryCall<never, unknown>, answer: sendUnaryData<unknown>) => {
-        const context = this.tryContext(call, call.request, rule, (error) => answer(toServiceError(error)));
-        if (context === undefined) return;
-        handler.run(call.request, context).then(
-          (response) => {
-            context.span?.end();
-            answer(null, response);
-          },
-          (error: unknown) => answer(this.failed(call, error, context.span)),
-        );
+        const run = (context: ServedContext): void => {
+          handler.run(call.request, context).then(
+            (response) => {
+              context.span?.end();
+              answer(null, response);
+            },
+            (error: unknown) => answer(this.failed(call, error, context.span)),
+          );
+        };
+        this.admit(call, call.request, rule, run, (error) => answer(this.failed(call, error)));
       };
     }
     if (handler.kind === 'clientStream') {
       return (call: ServerReadableStream<never, unknown>, answer: sendUnaryData<unknown>) => {
-        const context = this.tryContext(call, undefined, rule, (error) => answer(toServiceError(error)));
-        if (context === undefined) return;
-        const run = async () => handler.run(call as AsyncIterable<never>, context);
-        run().then(
-          (response) => {
-            context.span?.end();
-            answer(null, response);
-          },
-          (error: unknown) => answer(this.failed(call, error, context.span)),
-        );
+        const run = (context: ServedContext): void => {
+          endAtExpiry(call, context.caller, (error) => call.destroy(error));
+          handler.run(call as AsyncIterable<never>, context).then(
+            (response) => {
+              context.span?.end();
+              answer(null, response);
+            },
+            (error: unknown) => answer(this.failed(call, error, context.span)),
+          );
+        };
+        this.admit(call, undefined, rule, run, (error) => answer(this.failed(call, error)));
       };
     }
     if (handler.kind === 'serverStream') {
       return (call: ServerWritableStream<never, unknown>) => {
-        const context = this.tryContext(call, call.request, rule, (error) => call.emit('error', toServiceError(error)));
-        if (context === undefined) return;
-        const run = async () => pump(handler.run(call.request, context), call);
-        run().then(
-          () => context.span?.end(call.cancelled ? { code: status.CANCELLED } : undefined),
-          (error: unknown) => call.emit('error', this.failed(call, error, context.span)),
-        );
+        const refuse = (error: unknown, span?: RpcSpan): void => {
+          const mapped = this.failed(call, error, span);
+          if (!call.writableEnded) call.emit('error', mapped);
+        };
+        const run = (context: ServedContext): void => {
+          const { caller, span } = context;
+          endAtExpiry(call, caller, (error) => refuse(error, span));
+          pump(handler.run(call.request, context), call).then(
+            () => span?.end(call.cancelled ? { code: status.CANCELLED } : undefined),
+            (error: unknown) => refuse(error, span),
+          );
+        };
+        this.admit(call, call.request, rule, run, (error) => refuse(error));
       };
     }
     return (call: ServerDuplexStream<never, never>) => {
-      const context = this.tryContext(
-        call,
-        undefined,
-        rule,
-        (error) => call.emit('error', toServiceError(error)),
-        true,
-      );
-      if (context === undefined) return;
-      this.duplexes.add(call);
-      for (const event of ['end', 'close', 'cancelled', 'error']) call.once(event, () => this.duplexes.delete(call));
-      handler.run(call, context);
+      const refuse = (error: unknown): void => void call.emit('error', this.failed(call, error));
+      const run = (context: ServedContext): void => {
+        this.duplexes.add(call);
+        for (const event of ['end', 'close', 'cancelled', 'error']) call.once(event, () => this.duplexes.delete(call));
+        endAtExpiry(call, context.caller, refuse);
+        handler.run(call, context);
+      };
+      this.admit(call, undefined, rule, run, refuse, true);
     };
   }
 
-  private tryContext(
+  /** Runs at once for a caller who is known at once: a promise a call is a measurable cost on the hot path. */
+  private admit(
     call: AnyCall,
     request: unknown,
     rule: AccessRule | undefined,
+    run: (context: ServedContext) => void,
     refuse: (error: unknown) => void,
     isDuplex = false,
-  ): ServedContext | undefined {
-    try {
-      return this.contextOf(call, request, rule, isDuplex);
-    } catch (error) {
-      refuse(error);
-      return undefined;
-    }
-  }
-
-  private callerOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): Caller {
-    if (rule === undefined) return anonymous;
-    const caller = this.guard.authenticate(call.metadata.get('authorization')[0]?.toString());
-    this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
-    return caller;
-  }
-
-  private contextOf(call: AnyCall, request: unknown, rule: AccessRule | undefined, isDuplex: boolean): ServedContext {
-    const caller = this.callerOf(call, request, rule);
-    const deadline = call.getDeadline();
-    let controller: AbortController | undefined;
-    return {
+  ): void {
+    const checked = (caller: Caller): ServedContext => {
+      if (rule === undefined) return contextOf(call, caller, {});
+      this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
       // Health questions are not traced, and nobody who may not call makes a span.
-      ...(this.tracing.enabled && rule !== undefined ? this.traced(call, isDuplex) : undefined),
-      caller,
-      metadata: call.metadata,
-      deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
-      // Made on first use: an AbortController a call is a measurable cost on the hot path.
-      get signal(): AbortSignal {
-        if (controller === undefined) {
-          const made = new AbortController();
-          controller = made;
-          (call as EventEmitter).once('cancelled', () => made.abort());
-          if (call.cancelled) made.abort();
-        }
-        return controller.signal;
-      },
+      return contextOf(call, caller, this.tracing.enabled ? this.traced(call, isDuplex) : {});
     };
+    let context: ServedContext;
+    try {
+      const caller =
+        rule === undefined ? anonymous : this.guard.authenticate(call.metadata.get('authorization')[0]?.toString());
+      if (caller instanceof Promise) return void caller.then(checked).then(run, refuse);
+      context = checked(caller);
+    } catch (error) {
+      return refuse(error);
+    }
+    run(context);
   }
 
-  private traced(call: AnyCall, isDuplex: boolean): Pick<ServedContext, 'trace' | 'span' | 'messageSpan'> {
+  private traced(call: AnyCall, isDuplex: boolean): Traced {
     const path = call.getPath();
     const caller = traceOfMetadata(call.metadata);
     if (isDuplex)
@@ -263,7 +251,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     return { trace: span?.trace, span };
   }
 
-  private failed(call: AnyCall, error: unknown, span: RpcSpan | undefined): ReturnType<typeof toServiceError> {
+  private failed(call: AnyCall, error: unknown, span?: RpcSpan): ReturnType<typeof toServiceError> {
     const mapped = toServiceError(error);
     if (mapped.code === 13)
       this.log.within(span?.trace).error('rpc_failed', { path: call.getPath(), error: error as Error });
@@ -300,6 +288,44 @@ type AnyCall =
   | ServerDuplexStream<never, never>;
 
 const anonymous: Caller = { name: 'anonymous', roles: [] };
+/** What a timer can wait. */
+const maxTimerMs = 2 ** 31 - 1;
+
+type Traced = Pick<ServedContext, 'trace' | 'span' | 'messageSpan'>;
+
+function contextOf(call: AnyCall, caller: Caller, traced: Traced): ServedContext {
+  const deadline = call.getDeadline();
+  let controller: AbortController | undefined;
+  return {
+    ...traced,
+    caller,
+    metadata: call.metadata,
+    deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
+    // Made on first use: an AbortController a call is a measurable cost on the hot path.
+    get signal(): AbortSignal {
+      if (controller === undefined) {
+        const made = new AbortController();
+        controller = made;
+        for (const event of ['cancelled', 'error']) (call as EventEmitter).once(event, () => made.abort());
+        if (call.cancelled) made.abort();
+      }
+      return controller.signal;
+    },
+  };
+}
+
+/** A stream ends with the token that opened it. */
+function endAtExpiry(call: AnyCall, { name, expiresMs }: Caller, end: (error: MillraceError) => void): void {
+  if (expiresMs === undefined) return;
+  const expire = (): void => {
+    if (!call.cancelled)
+      end(
+        new MillraceError('unauthenticated', `authorization: the JWT of ${name} has expired; call again with another`),
+      );
+  };
+  const timer = setTimeout(expire, Math.min(expiresMs - Date.now(), maxTimerMs)).unref();
+  for (const event of ['finish', 'close', 'cancelled']) (call as EventEmitter).once(event, () => clearTimeout(timer));
+}
 
 function ruleOf(path: string): AccessRule {
   const rule = accessRules.get(path);
@@ -309,9 +335,20 @@ function ruleOf(path: string): AccessRule {
 
 async function pump(messages: AsyncIterable<unknown>, call: ServerWritableStream<never, unknown>): Promise<void> {
   for await (const message of messages) {
-    if (call.cancelled) return;
-    if (!call.write(message))
-      await new Promise<void>((resolve) => call.once('drain', resolve).once('cancelled', resolve));
+    if (call.cancelled || call.writableEnded) return;
+    if (!call.write(message)) await drained(call);
   }
-  call.end();
+  if (!call.writableEnded) call.end();
+}
+
+/** Or ended otherwise. */
+function drained(call: ServerWritableStream<never, unknown>): Promise<void> {
+  const events = ['drain', 'cancelled', 'error'];
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of events) call.off(event, done);
+      resolve();
+    };
+    for (const event of events) call.on(event, done);
+  });
 }

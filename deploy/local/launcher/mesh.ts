@@ -125,6 +125,7 @@ function meshEnvironment(
     PATH: process.env['PATH'] ?? '',
     HOME: process.env['HOME'] ?? '',
     ...infrastructure.settings,
+    ...settingsPassedOn(),
     ...Object.fromEntries(peers),
     INFERENCE_WORKER_ADDRESSES: addresses['inference-worker'].grpc,
     MILLRACE_TOKEN: secrets.mesh,
@@ -134,18 +135,17 @@ function meshEnvironment(
     SOURCES_DIR: join(options.dataDir, 'sources'),
     PYTHON: python,
     CODE_COMMIT: codeCommit(projectRoot()),
-    ...tracingEnvironment(),
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     NODE_OPTIONS: '--enable-source-maps',
   };
 }
 
-/** OpenTelemetry's own variables, for the services to read; each has its own name there. */
-function tracingEnvironment(): Record<string, string> {
-  const entries = Object.entries(process.env).filter(
-    ([name]) => name.startsWith('OTEL_') && name !== 'OTEL_SERVICE_NAME',
+/** What is given to all services as it is: OpenTelemetry's own variables (each service has its own name there), who else may call, and where lineage goes on to. */
+function settingsPassedOn(): Record<string, string> {
+  const given = Object.entries(process.env).filter(
+    ([name]) => /^(JWT|OPENLINEAGE|OTEL)_/.test(name) && name !== 'OTEL_SERVICE_NAME',
   );
-  return Object.fromEntries(entries) as Record<string, string>;
+  return Object.fromEntries(given) as Record<string, string>;
 }
 
 function serviceProcess(

@@ -23,10 +23,13 @@ import { type GovernanceMetrics, governanceMetrics } from './governance.metrics.
 import type { GovernanceSettings } from './governance.settings.js';
 import { ApprovalsHandlers } from './inbound/approvals.handlers.js';
 import { AuditConsumer } from './inbound/audit.consumer.js';
+import { OpenLineageController } from './inbound/openlineage.controller.js';
 import { GovernanceGrpc } from './inbound/governance.grpc.js';
 import { RolloutsConsumer } from './inbound/rollouts.consumer.js';
 import { TraceHandlers } from './inbound/trace.handlers.js';
 import { ApprovalsStore } from './outbound/approvals.store.js';
+import { Lineage } from './lineage.js';
+import { LineageSettings } from './lineage.settings.js';
 import { AuditStore } from './outbound/audit.store.js';
 import { DecisionsPublisher } from './outbound/decisions.publisher.js';
 import { PredictionReader } from './outbound/prediction.reader.js';
@@ -102,10 +105,18 @@ class Governance implements OnApplicationBootstrap, BeforeApplicationShutdown, O
 @Module({})
 export class GovernanceModule {
   static register(settings: GovernanceSettings): DynamicModule {
+    const { POSTGRES_URL, OPENLINEAGE_URL, OPENLINEAGE_API_KEY, HTTP_LISTEN } = settings;
+    const lineage = new LineageSettings(POSTGRES_URL, OPENLINEAGE_URL, OPENLINEAGE_API_KEY, HTTP_LISTEN);
     return {
       module: GovernanceModule,
       imports: [ServiceModule.register('governance', settings)],
-      providers: [{ provide: Settings, useValue: settings }, Governance],
+      controllers: [OpenLineageController],
+      providers: [
+        { provide: Settings, useValue: settings },
+        { provide: LineageSettings, useValue: lineage },
+        Governance,
+        Lineage,
+      ],
     };
   }
 }

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { serviceSettings, setting } from '#libs/config/settings.js';
 
 export const governanceSettings = {
@@ -11,6 +11,10 @@ export const governanceSettings = {
   REGISTRY_ADDRESS: setting.address(),
   /** Holds the key that tree heads are signed with. */
   DATA_DIR: setting.text(),
+  /** Another OpenLineage server (without /api/v1/lineage) that every lineage event is sent on to; '' = none. */
+  OPENLINEAGE_URL: z.string().default(''),
+  /** What that server wants as bearer token; '' = nothing. */
+  OPENLINEAGE_API_KEY: z.string().default(''),
 };
 
 export type GovernanceSettings = z.infer<z.ZodObject<typeof governanceSettings>>;

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import {
@@ -12,12 +9,12 @@ import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
 import { Wiring } from '#libs/messaging/wiring.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
 import { Logger } from '#libs/telemetry/logger.js';
+import { governanceFolder } from '#libs/testing/governance-folder.js';
 import { startService, token } from '#libs/testing/service-process.js';
 
 it('keeps an event that any service published, and signs with the same key after it was killed', async () => {
   const { KAFKA_BROKERS, POSTGRES_URL, CLICKHOUSE_URL } = getTestInfrastructure();
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-governance-process-'));
-  const settings = { POSTGRES_URL, CLICKHOUSE_URL, REGISTRY_ADDRESS: '127.0.0.1:1', DATA_DIR: folder };
+  const settings = { POSTGRES_URL, CLICKHOUSE_URL, REGISTRY_ADDRESS: '127.0.0.1:1', DATA_DIR: governanceFolder() };
   const log = new KafkaMessageLog('registry', KAFKA_BROKERS.split(','), new Wiring(), new Logger('test', 'error'));
   const publish = async (eventId: string) => {
     const value = Buffer.from(AuditEvent.encode(AuditEvent.fromPartial({ eventId })).finish());
@@ -42,7 +39,6 @@ it('keeps an event that any service published, and signs with the same key after
     expect(keys[1]).toBe(keys[0]);
   } finally {
     await log.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }, 120_000);
 

@@ -21,13 +21,17 @@ import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
+import type { LineageContext } from './domain/lineage-of-run.js';
 import type { Trigger } from './domain/ports.js';
+import type { Run } from './domain/run.js';
 import { RunExecutor } from './domain/run-executor.js';
+import { streamsOfModel } from './domain/streams-of-model.js';
 import { TriggeredRuns } from './domain/triggered-runs.js';
 import { AlertsConsumer } from './inbound/alerts.consumer.js';
 import { ScheduleLoop } from './inbound/schedule.loop.js';
 import { TrainerGrpc } from './inbound/trainer.grpc.js';
 import { GrpcMesh } from './outbound/grpc-mesh.js';
+import { LineageOutbox } from './outbound/lineage.outbox.js';
 import { PostgresRunStore } from './outbound/postgres-run.store.js';
 import { PostgresTriggerStore } from './outbound/postgres-trigger.store.js';
 import { PythonJobRunner } from './outbound/python-job.runner.js';
@@ -45,6 +49,7 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
   private pool: Pool | undefined;
   private follower: Consumer | undefined;
   private executor: RunExecutor | undefined;
+  private lineage: LineageOutbox | undefined;
   private alerts: AlertsConsumer | undefined;
   private schedules: ScheduleLoop | undefined;
 
@@ -67,7 +72,15 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
   async onApplicationBootstrap(): Promise<void> {
     const { settings } = this;
     this.pool = await connectPostgres(settings.POSTGRES_URL, 'trainer');
-    const store = new PostgresRunStore(this.pool);
+    await this.messages.ensureTopics([{ id: 'lineageRecorded' }]); // the trainer may come up before the topic's owner
+    const context = ({ plan }: Run): LineageContext => ({
+      broker: settings.KAFKA_BROKERS[0]!,
+      streams: streamsOfModel(this.definitions, plan.model),
+      codeCommit: settings.CODE_COMMIT,
+    });
+    const publisher = this.messages.publisher('lineageRecorded');
+    this.lineage = new LineageOutbox(this.pool, publisher, context, this.logger);
+    const store = new PostgresRunStore(this.pool, this.lineage);
     await store.createTables();
     const artifacts = new ArtifactStore(settings.ARTIFACTS_DIR);
     const limits = {
@@ -84,6 +97,7 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
       if (spec === undefined) this.definitions.delete(`${kind}/${name}`);
       else this.definitions.set(`${kind}/${name}`, spec);
     });
+    this.lineage.start();
     this.executor.start();
     await this.startTriggers(this.executor, new PostgresTriggerStore(this.pool), store, metrics);
   }
@@ -110,6 +124,7 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     await this.alerts?.stop();
     await this.schedules?.stop();
     await this.executor?.stop();
+    await this.lineage?.stop();
     await this.follower?.stop();
   }
 

@@ -6,7 +6,7 @@ import {
   type ListApprovalsRequest,
   type ListApprovalsResponse,
 } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
-import type { Caller } from '#libs/auth/token-authenticator.js';
+import type { Caller } from '#libs/auth/caller.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { CallContext } from '#libs/rpc/grpc-server.js';
 import { castVote, type KeptApproval, refusesRequesters, rolesOf } from '../domain/decide-approval.js';

@@ -10,13 +10,14 @@ import {
   type Route,
   RunRecord,
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type { EndpointSpec, FeatureServiceSpec, FeatureViewSpec } from '#libs/definitions/definition-kinds.js';
+import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Definitions } from '#libs/messaging/follow-definitions.js';
 import type { Peer } from '#libs/rpc/grpc-client.js';
 import { fromServiceError } from '#libs/rpc/status.js';
 import type { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { Mesh, type Registered } from '../domain/ports.js';
+import { streamsOfModel } from '../domain/streams-of-model.js';
 import {
   chosenFeatures,
   hasEnded,
@@ -45,16 +46,7 @@ export class GrpcMesh extends Mesh {
   }
 
   override async watermark({ model }: RunPlan): Promise<number> {
-    const service = this.definitions.get(`FeatureService/${model.features}`) as FeatureServiceSpec | undefined;
-    const views =
-      service?.items.flatMap((item) =>
-        'view' in item
-          ? [(this.definitions.get(`FeatureView/${item.view}`) as FeatureViewSpec | undefined)?.source]
-          : [],
-      ) ?? [];
-    const streams = [...new Set([service?.spine, model.label.stream, ...views])].filter(
-      (stream) => stream !== undefined,
-    );
+    const streams = streamsOfModel(this.definitions, model);
     const { positions } = await patiently(() => this.features.call((stub) => stub.getWatermarks, { streams }, callMs));
     const lowest = Math.min(...positions.map(({ watermarkMs }) => watermarkMs));
     if (!(lowest > 0))

@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { inTransaction } from '#libs/storage/postgres.js';
 import { readSql } from '#libs/storage/sql-file.js';
+import type { LineageOutbox } from './lineage.outbox.js';
 import { RunStore } from '../domain/ports.js';
 import { type Run, type RunPlan, type RunState, type Step, stepNames } from '../domain/run.js';
 
@@ -27,7 +28,11 @@ const selectRuns = `SELECT r.*, (SELECT json_agg(s ORDER BY s.position) FROM ste
 
 /** Postgres database `trainer`. */
 export class PostgresRunStore extends RunStore {
-  constructor(private readonly pool: Pool) {
+  /** @param lineage is told of every change of a run's state, in its transaction */
+  constructor(
+    private readonly pool: Pool,
+    private readonly lineage?: LineageOutbox,
+  ) {
     super();
   }
 
@@ -35,6 +40,7 @@ export class PostgresRunStore extends RunStore {
     await inTransaction(this.pool, async (client) => {
       await client.query('SELECT pg_advisory_xact_lock(7105)');
       await client.query(readSql('services/trainer/sql/schema.sql'));
+      await client.query(readSql('services/trainer/sql/lineage.sql'));
     });
   }
 
@@ -97,10 +103,16 @@ export class PostgresRunStore extends RunStore {
     runId: string,
     { state, error, modelVersion }: { state: RunState; error?: string; modelVersion?: string },
   ): Promise<void> {
-    await this.pool.query(
-      'UPDATE runs SET state = $2, error = COALESCE($3, error), model_version = COALESCE($4, model_version) WHERE run_id = $1',
-      [runId, state, error ?? null, modelVersion ?? null],
-    );
+    await inTransaction(this.pool, async (client) => {
+      const [before] = await this.select(client, 'WHERE run_id = $1 FOR UPDATE OF r', [runId]);
+      await client.query(
+        'UPDATE runs SET state = $2, error = COALESCE($3, error), model_version = COALESCE($4, model_version) WHERE run_id = $1',
+        [runId, state, error ?? null, modelVersion ?? null],
+      );
+      const [after] = await this.select(client, 'WHERE run_id = $1', [runId]);
+      if (before !== undefined && after !== undefined) await this.lineage?.add(client, before.state, after);
+    });
+    this.lineage?.poke();
   }
 
   override async setStep(
