@@ -3,6 +3,7 @@ import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import { addAuditCommand } from './commands/audit.command.js';
 import { addDefinitionCommands } from './commands/definitions.command.js';
 import { addLogsCommand } from './commands/logs.command.js';
+import { addPerformanceCommand } from './commands/performance.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
 import { addQuarantineCommand } from './commands/quarantine.command.js';
 import { addRolloutCommands } from './commands/rollout.command.js';
@@ -21,6 +22,7 @@ addQuarantineCommand(program);
 addRolloutCommands(program);
 addAuditCommand(program);
 addWatchCommands(program);
+addPerformanceCommand(program);
 addStatusCommands(program);
 
 try {

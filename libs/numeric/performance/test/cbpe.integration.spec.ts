@@ -33,7 +33,7 @@ const rising = Array.from({ length: 9 }, (_, k) => 0.05 + 0.1 * k);
 const cases: Record<string, Case> = {
   'scores of every kind': caseOf(1, 700, (u) => u * u, rising),
   'many equal scores': caseOf(2, 500, (u) => Math.round(u * 8) / 8, rising),
-  'shares of 0 and 1': caseOf(3, 400, (u) => u, [0, 0.2, 0.6, 1]),
+  'shares close to 0 and 1': caseOf(3, 400, (u) => u, [0.001, 0.2, 0.6, 0.999]),
   'a single bin': caseOf(4, 300, (u) => 0.2 + u / 2, [0.3]),
 };
 
