@@ -5,8 +5,9 @@ from __future__ import annotations
 import unittest
 
 import numpy as np
-from mesh_runtime.reference import calibration_bins, score_histogram, score_reference
 from sklearn.isotonic import isotonic_regression
+
+from mesh_runtime.reference import calibration_bins, score_histogram, score_reference
 
 
 class ReferenceTest(unittest.TestCase):
@@ -46,7 +47,3 @@ class ReferenceTest(unittest.TestCase):
 
     def test_a_regression_has_no_calibration(self) -> None:
         self.assertEqual(score_reference(np.array([1.5, 3.0]), np.array([1.0, 2.0]), "regression")["calibration"], [])
-
-
-if __name__ == "__main__":
-    unittest.main()
