@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { checkDefinitions } from './check-definitions.js';
-import { featureNames, type FeatureServiceSpec, type Specs, type Kind, type StreamSpec } from './definition-kinds.js';
+import {
+  featureNames,
+  type FeatureServiceSpec,
+  type Kind,
+  type ModelSpec,
+  type Specs,
+  type StreamSpec,
+} from './definition-kinds.js';
 import { diffSpecs } from './diff-definitions.js';
 
 function folder(path: string) {
@@ -90,6 +97,8 @@ it.each([
   ['- 1', 'invalid-value'],
   ['kind: Monitor\nname: x\nendpoint: y', 'unknown-reference'],
   ['kind: Monitor\nname: x\nendpoint: y\nperformance: {metric: auc}', 'invalid-value'],
+  ['kind: Monitor\nname: x\nendpoint: y\nconcept: {window: 1d}', 'missing-field'],
+  ['kind: Monitor\nname: x\nendpoint: y\nconcept: {margin: -0.1}', 'invalid-value'],
   ['kind: Policy\nname: x\naccess: [{role: analyst, may: [look], on: [models/*]}]', 'invalid-value'],
   ['kind: Policy\nname: x\napprovals: {when: endpoint.tier ==, roles: [model-risk]}', 'expression-syntax'],
   ['kind: Stream\nname: X', 'missing-field'],
@@ -115,6 +124,33 @@ approvals: {when: 'endpoint.tier == "high" && version.metrics.validate.auc < 0.9
   const { problems, definitions } = checkDefinitions([{ path: 'x.yaml', text }], nothing);
   expect(problems).toEqual([]);
   expect(definitions[0]!.spec).toMatchObject({ approvals: { roles: ['model-risk'], quorum: 2, notRequester: true } });
+});
+
+it('a Monitor of concept drift has its window, margin and rows, and what a breach does; of a regression it is refused', () => {
+  const applied = checkDefinitions(folder('examples/flights/definitions'), nothing).definitions;
+  const text = `
+kind: Monitor
+name: m
+endpoint: late-arrival
+concept: {margin: 0.02}
+onBreach: {concept: [alert, retrain]}`;
+  const check = (task: ModelSpec['task']) =>
+    checkDefinitions(
+      [{ path: 'x.yaml', text }],
+      new Map(
+        applied.map(
+          ({ kind, name, spec }) => [`${kind}/${name}`, kind === 'Model' ? { ...spec, task } : spec] as const,
+        ),
+      ),
+    );
+  const { definitions, problems } = check('binary');
+  expect(problems).toEqual([]);
+  expect(definitions[0]!.spec).toMatchObject({
+    concept: { windowMs: 3 * 86_400_000, margin: 0.02, minRows: 500 },
+    onBreach: { performance: ['alert'], concept: ['alert', 'retrain'] },
+  });
+  const mine = check('regression').problems.filter(({ path }) => path === 'x.yaml');
+  expect(mine.map(({ code }) => code)).toEqual(['type-mismatch']);
 });
 
 describe('a stream', () => {

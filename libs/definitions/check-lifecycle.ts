@@ -104,6 +104,12 @@ export function checkMonitor(spec: MonitorSpec, context: CheckContext): MonitorS
       'type-mismatch',
       `${performance.metric} is of binary models; ${model.name} is ${model.task}`,
     );
+  if (spec.concept !== undefined && model !== undefined && model.task !== 'binary')
+    context.report(
+      ['concept'],
+      'type-mismatch',
+      `concept drift is of the log-loss of binary models; ${model.name} is ${model.task}`,
+    );
   return spec;
 }
 

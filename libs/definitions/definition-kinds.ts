@@ -161,6 +161,7 @@ export interface TriggersSpec {
   readonly schedule?: string;
   /** A Monitor's breach with the action `retrain`. */
   readonly performance: boolean;
+  readonly concept?: boolean;
   readonly drift: boolean;
   /** So many new labels since the last run's data. */
   readonly newData?: number;
@@ -231,6 +232,8 @@ export interface MonitorSpec {
     readonly limit?: number;
     readonly minRows: number;
   };
+  /** Log-loss of labelled predictions beyond what their calibrated scores expect: surely more than the margin, in nats, is a breach. */
+  readonly concept?: { readonly windowMs: number; readonly margin: number; readonly minRows: number };
   /** Share of predictions older than the label's horizon that may be without one, 0..1. */
   readonly labels?: { readonly maxMissing: number };
   /** How far the newest prediction may lie behind the newest event of the model's streams, event time. */
@@ -239,6 +242,8 @@ export interface MonitorSpec {
   readonly webhook?: string;
   readonly onBreach: {
     readonly performance: readonly BreachAction[];
+    /** There where `concept` is. */
+    readonly concept?: readonly BreachAction[];
     readonly drift: readonly BreachAction[];
     readonly labels: readonly BreachAction[];
     readonly freshness: readonly BreachAction[];

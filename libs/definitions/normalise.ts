@@ -127,6 +127,7 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
   },
   Monitor: (raw, about): MonitorSpec => {
     const [drift, performance] = [raw['drift'] as Raw | undefined, raw['performance'] as Raw | undefined];
+    const concept = raw['concept'] as Raw | undefined;
     const labels = raw['labels'] as { maxMissing: number | string } | undefined;
     const freshness = raw['freshness'] as { maxLag: string } | undefined;
     const alert = raw['alert'] as { webhook?: string } | undefined;
@@ -136,11 +137,13 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
       endpoint: raw['endpoint'] as string,
       ...(drift === undefined ? {} : { drift: driftOf(drift) }),
       ...(performance === undefined ? {} : { performance: performanceOf(performance) }),
+      ...(concept === undefined ? {} : { concept: conceptOf(concept) }),
       ...(labels === undefined ? {} : { labels: { maxMissing: shareOf(labels.maxMissing) } }),
       ...(freshness === undefined ? {} : { freshness: { maxLagMs: duration(freshness.maxLag) } }),
       ...(alert?.webhook === undefined ? {} : { webhook: alert.webhook }),
       onBreach: {
         performance: onBreach['performance'] ?? ['alert'],
+        ...(concept === undefined ? {} : { concept: onBreach['concept'] ?? ['alert'] }),
         drift: onBreach['drift'] ?? ['alert'],
         labels: onBreach['labels'] ?? ['alert'],
         freshness: onBreach['freshness'] ?? ['alert'],
@@ -175,6 +178,7 @@ function triggersOf(raw: Raw): TriggersSpec {
   return {
     ...(raw['schedule'] === undefined ? {} : { schedule: raw['schedule'] as string }),
     performance: (raw['performance'] ?? false) as boolean,
+    ...(raw['concept'] === true ? { concept: true } : {}),
     drift: (raw['drift'] ?? false) as boolean,
     ...(raw['newData'] === undefined ? {} : { newData: raw['newData'] as number }),
     cooldownMs: duration(raw['cooldown'] ?? '6h'),
@@ -212,6 +216,14 @@ function performanceOf(raw: Raw): NonNullable<MonitorSpec['performance']> {
     windowMs: duration(raw['window'] ?? '3d'),
     ...(raw['maxIncrease'] === undefined ? {} : { maxIncrease: shareOf(raw['maxIncrease'] as number | string) }),
     ...(raw['limit'] === undefined ? {} : { limit: raw['limit'] as number }),
+    minRows: (raw['minRows'] ?? defaultMinRows) as number,
+  };
+}
+
+function conceptOf(raw: Raw): NonNullable<MonitorSpec['concept']> {
+  return {
+    windowMs: duration(raw['window'] ?? '3d'),
+    margin: raw['margin'] as number,
     minRows: (raw['minRows'] ?? defaultMinRows) as number,
   };
 }

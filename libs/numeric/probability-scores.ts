@@ -4,17 +4,18 @@ import { generator } from './generator.js';
 /** Probabilities closer to 0 or 1 than this are taken as this: one sure mistake would else be infinitely bad. */
 const clip = 1e-7;
 
+/** Negative log-likelihood of a 0/1 label, in nats. @param probability of class 1, 0..1; cut to [1e-7, 1 - 1e-7] */
+export function loglossOf(probability: number, label: number): number {
+  const p = Math.min(1 - clip, Math.max(clip, probability));
+  return label === 1 ? -Math.log(p) : -Math.log1p(-p);
+}
+
 /**
  * Mean negative log-likelihood of 0/1 labels, natural logarithm, with its normal interval. Empty input gives NaN.
  * @param probabilities of class 1, 0..1
  */
 export function logloss(probabilities: ArrayLike<number>, labels: ArrayLike<number>): Estimate {
-  return meanEstimate(
-    Float64Array.from({ length: labels.length }, (_, i) => {
-      const p = Math.min(1 - clip, Math.max(clip, probabilities[i]!));
-      return labels[i] === 1 ? -Math.log(p) : -Math.log1p(-p);
-    }),
-  );
+  return meanEstimate(Float64Array.from({ length: labels.length }, (_, i) => loglossOf(probabilities[i]!, labels[i]!)));
 }
 
 /** Mean squared difference of probability and 0/1 label (Brier 1950), with its normal interval. Empty input gives NaN. */

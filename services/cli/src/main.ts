@@ -4,6 +4,7 @@ import { addApprovalsCommands } from './commands/approvals.command.js';
 import { addAuditCommand } from './commands/audit.command.js';
 import { addDefinitionCommands } from './commands/definitions.command.js';
 import { addLogsCommand } from './commands/logs.command.js';
+import { addPerformanceCommand } from './commands/performance.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
 import { addQuarantineCommand } from './commands/quarantine.command.js';
 import { addRolloutCommands } from './commands/rollout.command.js';
@@ -28,6 +29,7 @@ addApprovalsCommands(program);
 addAuditCommand(program);
 addTraceCommand(program);
 addWatchCommands(program);
+addPerformanceCommand(program);
 addStatusCommands(program);
 
 try {

@@ -59,7 +59,7 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     this.rollouts = new RolloutsFollower(messages, logger);
     this.judge = new JudgeLoop(messages, this.rollouts, evidence, metrics, logger, settings.JUDGE_INTERVAL_MS);
     this.watch = new Watching(settings, messages, this.clickhouse, this.store, metrics, logger);
-    new MonitorGrpc(this.store, evidence).serve(server, this.watch.handlers);
+    new MonitorGrpc(evidence).serve(server, this.watch.handlers, this.watch.performance);
   }
 
   async onApplicationBootstrap(): Promise<void> {

@@ -4,6 +4,7 @@ import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { MessageLog } from '#libs/messaging/message-log.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { PerformanceHandler } from './inbound/performance.handler.js';
 import { WatchTimer } from './inbound/watch.timer.js';
 import { WatchedFollower } from './inbound/watched.follower.js';
 import { WatchingHandlers } from './inbound/watching.handlers.js';
@@ -14,6 +15,7 @@ import { AlertsPublisher } from './outbound/alerts.publisher.js';
 import { FiguresReader } from './outbound/figures.reader.js';
 import type { PredictionLogStore } from './outbound/prediction-log.store.js';
 import { ReferenceKeeper } from './outbound/reference.keeper.js';
+import { VersionReferences } from './outbound/version-references.js';
 import { WatchingStore } from './outbound/watching.store.js';
 
 type Settings = Pick<MonitorSettings, 'ARTIFACTS_DIR' | 'WATCH_INTERVAL_MS'> & {
@@ -23,6 +25,7 @@ type Settings = Pick<MonitorSettings, 'ARTIFACTS_DIR' | 'WATCH_INTERVAL_MS'> & {
 /** The wiring of what watches: definitions and versions in, alerts out, drift and alerts answered. */
 export class Watching {
   readonly handlers: WatchingHandlers;
+  readonly performance: PerformanceHandler;
   private readonly store: WatchingStore;
   private readonly watched: WatchedFollower;
   private readonly alerts: AlertsPublisher;
@@ -40,8 +43,10 @@ export class Watching {
   ) {
     this.store = new WatchingStore(clickhouse);
     this.watched = new WatchedFollower(messages, logger);
-    const references = new ReferenceKeeper(this.store, new ArtifactStore(settings.ARTIFACTS_DIR), logger);
-    const figures = new FiguresReader(this.store, predictions, references, this.watched);
+    const artifacts = new ArtifactStore(settings.ARTIFACTS_DIR);
+    const brought = new VersionReferences(artifacts, this.watched.versions, logger);
+    const references = new ReferenceKeeper(this.store, artifacts, brought, logger);
+    const figures = new FiguresReader(this.store, predictions, references, brought, this.watched);
     const publisher = messages.publisher('alertsRaised');
     this.feed =
       settings.ALERTMANAGER_URL === undefined
@@ -57,6 +62,7 @@ export class Watching {
       logger,
     });
     this.handlers = new WatchingHandlers(this.store, figures, this.watched);
+    this.performance = new PerformanceHandler(predictions, brought, this.watched);
   }
 
   async createTables(): Promise<void> {

@@ -3,15 +3,17 @@ import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import type { ModelSpec } from '#libs/definitions/definition-kinds.js';
 import type { Chunk, ChunkHandler, Consumer, ConsumeOptions, MessageLog } from '#libs/messaging/message-log.js';
+import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { connectClickHouse } from '#libs/storage/clickhouse.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
-import { MonitorGrpc } from '../src/inbound/monitor.grpc.js';
+import { PerformanceHandler } from '../src/inbound/performance.handler.js';
 import { PredictionsConsumer } from '../src/inbound/predictions.consumer.js';
 import { monitorMetrics } from '../src/monitor.metrics.js';
 import { PredictionLogStore } from '../src/outbound/prediction-log.store.js';
-import { RolloutEvidenceStore } from '../src/outbound/rollout-evidence.store.js';
+import { VersionReferences } from '../src/outbound/version-references.js';
 
 const endpoint = `e-${randomUUID().slice(0, 8)}`;
 let clickhouse: ClickHouseClient;
@@ -168,7 +170,10 @@ describe('the prediction log', () => {
       { join_key: 'k1', label: null },
       { join_key: 'k2', label: 0 },
     ]);
-    const performance = await new MonitorGrpc(store, new RolloutEvidenceStore(clickhouse)).performance({
+    const known = { endpoints: new Map<string, string>(), models: new Map<string, ModelSpec>() };
+    const quiet = new Logger('test', 'error', () => undefined);
+    const references = new VersionReferences(new ArtifactStore('nowhere'), new Map(), quiet);
+    const performance = await new PerformanceHandler(store, references, known).performance({
       endpoint,
       fromMs: 0,
       toMs: 0,
@@ -178,5 +183,6 @@ describe('the prediction log', () => {
     });
     expect(performance).toMatchObject({ predictions: 11, labelled: 7 });
     expect(performance.metrics['base_rate']!.value).toBeGreaterThan(0);
+    expect([performance.estimated, performance.concept]).toEqual([{}, undefined]); // no version has a reference
   });
 });

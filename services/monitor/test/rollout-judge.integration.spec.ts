@@ -173,7 +173,7 @@ it('A bad candidate is judged to fail and a better one to pass, from rows that a
   expect(published.get(better)).toMatchObject({ outcome: 'pass', stepPredictions: rows, neededPredictions: 500 });
   const tables = ['predictions', 'shadow_predictions', 'prediction_failures', 'unmirrored'];
   expect(await Promise.all(tables.map((table) => count(table, bad)))).toEqual([rows, rows, 1, 1]);
-  const grpc = new MonitorGrpc(store, evidence);
+  const grpc = new MonitorGrpc(evidence);
   const { judgements } = await grpc.judgements({ rolloutId: bad, limit: 0 });
   expect(judgements).toMatchObject([{ rolloutId: bad, outcome: 'fail' }]);
   expect(judgements[0]!.evidence.map(({ candidateRows }) => candidateRows)).toEqual([rows + 1, rows]);

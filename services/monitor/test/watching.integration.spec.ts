@@ -28,6 +28,7 @@ import { monitorMetrics } from '../src/monitor.metrics.js';
 import { FiguresReader } from '../src/outbound/figures.reader.js';
 import { PredictionLogStore } from '../src/outbound/prediction-log.store.js';
 import { ReferenceKeeper } from '../src/outbound/reference.keeper.js';
+import { VersionReferences } from '../src/outbound/version-references.js';
 import { WatchingStore } from '../src/outbound/watching.store.js';
 import { Watching } from '../src/watching.js';
 
@@ -254,8 +255,9 @@ describe('the figures of an endpoint', () => {
       [`${name}@1`, ModelVersion.fromPartial({ model: name, version: '1', metrics: { 'validate.logloss': 0.3 } })],
     ]);
     const known = { models: new Map([[name, model]]), versions };
-    const keeper = new ReferenceKeeper(store, new ArtifactStore(folder), quiet);
-    const reader = new FiguresReader(store, predictions, keeper, known);
+    const brought = new VersionReferences(new ArtifactStore(folder), versions, quiet);
+    const keeper = new ReferenceKeeper(store, new ArtifactStore(folder), brought, quiet);
+    const reader = new FiguresReader(store, predictions, keeper, brought, known);
     const figures = (await reader.readNew(spec))!;
     const scores = labels.map((_, i) => Math.fround(valueOf(3, i) / 100));
     const expected = logloss(

@@ -1,4 +1,5 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
+import { inTransaction } from '#libs/storage/postgres.js';
 import { type NamedEntity, nodeId, readNodeId } from '../domain/lineage-event.js';
 import { entityId } from './lineage.store.js';
 
@@ -59,8 +60,8 @@ export class LineageReader {
     const { afterMs, beforeMs, newestFirst, limit, offset } = asked;
     const bounds = [new Date(afterMs), new Date(beforeMs)];
     const order = newestFirst ? 'DESC' : 'ASC';
-    const [found, counted] = await Promise.all([
-      this.pool.query<{ event: string }>(
+    return this.atOneMoment(async (client) => {
+      const found = await client.query<{ event: string }>(
         `SELECT event FROM (
            SELECT event, row_number() OVER w AS place, sum(octet_length(event)) OVER w AS bytes FROM (
              SELECT seq, event_time, event FROM lineage_events WHERE event_time >= $1 AND event_time < $2
@@ -68,13 +69,13 @@ export class LineageReader {
            WINDOW w AS (ORDER BY event_time ${order}, seq ${order})) sized
          WHERE place = 1 OR bytes <= $5 ORDER BY place`,
         [...bounds, limit, offset, maxAnswerBytes],
-      ),
-      this.pool.query<{ n: string }>(
+      );
+      const counted = await client.query<{ n: string }>(
         'SELECT count(*) AS n FROM lineage_events WHERE event_time >= $1 AND event_time < $2',
         bounds,
-      ),
-    ]);
-    return { events: found.rows.map(({ event }) => event), totalCount: Number(counted.rows[0]!.n) };
+      );
+      return { events: found.rows.map(({ event }) => event), totalCount: Number(counted.rows[0]!.n) };
+    });
   }
 
   async namespaces({ limit, offset }: Page): Promise<object[]> {
@@ -101,15 +102,24 @@ export class LineageReader {
     namespace: string,
     page: Page,
   ): Promise<{ found: object[]; totalCount: number }> {
-    const [found, counted] = await Promise.all([
-      this.pool.query<EntityRow>(
+    const { rows, totalCount } = await this.atOneMoment(async (client) => {
+      const found = await client.query<EntityRow>(
         `SELECT * FROM ${tables[type]} WHERE namespace = $1 ORDER BY name LIMIT $2 OFFSET $3`,
         [namespace, page.limit, page.offset],
-      ),
-      this.pool.query<{ n: string }>(`SELECT count(*) AS n FROM ${tables[type]} WHERE namespace = $1`, [namespace]),
-    ]);
-    const data = await this.describe(type, found.rows);
-    return { found: data, totalCount: Number(counted.rows[0]!.n) };
+      );
+      const count = `SELECT count(*) AS n FROM ${tables[type]} WHERE namespace = $1`;
+      const counted = await client.query<{ n: string }>(count, [namespace]);
+      return { rows: found.rows, totalCount: Number(counted.rows[0]!.n) };
+    });
+    return { found: await this.describe(type, rows), totalCount };
+  }
+
+  /** A page and how many there are belong together. */
+  private atOneMoment<T>(read: (client: PoolClient) => Promise<T>): Promise<T> {
+    return inTransaction(this.pool, async (client) => {
+      await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      return read(client);
+    });
   }
 
   /** @param runId a UUID */

@@ -42,7 +42,7 @@ export function alertChanges(
         startsMs: before?.startsMs ?? nowMs,
         endsMs: before === undefined ? 0 : nowMs,
         eventTimeMs,
-        actions: [...spec.onBreach[breach === 'missing-labels' ? 'labels' : breach]],
+        actions: [...(spec.onBreach[breach === 'missing-labels' ? 'labels' : breach] ?? [])],
       },
     ];
   });
@@ -56,7 +56,10 @@ export function abandonedAlerts(
 ): Alert[] {
   return [...firing].flatMap((alert) => {
     const spec = monitors.get(alert.monitor);
-    const part = alert.breach === 'missing-labels' ? 'labels' : (alert.breach as 'performance' | 'drift' | 'freshness');
+    const part =
+      alert.breach === 'missing-labels'
+        ? 'labels'
+        : (alert.breach as 'performance' | 'concept' | 'drift' | 'freshness');
     if (spec?.[part] !== undefined && spec.endpoint === alert.endpoint) return [];
     const summary = `Monitor ${alert.monitor} does not watch ${part} of ${alert.endpoint} any more`;
     return [{ ...alert, state: 'resolved', endsMs: nowMs, summary }];

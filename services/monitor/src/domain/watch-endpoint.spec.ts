@@ -73,8 +73,51 @@ describe('performance', () => {
     expect(found.features).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
+  it('that is breached names what moved beyond what it usually does instead', () => {
+    const spec: MonitorSpec = {
+      ...bare,
+      performance: { metric: 'logloss', windowMs: 60 * minutes, minRows: 200, limit: 0.5 },
+    };
+    const value = { value: 0.6, low: 0.59, high: 0.61 };
+    const moved = [{ feature: 'speed', psi: 3.1, usual: 0.4 }];
+    const figures = { ...basis, performance: { ...window, rows: 500, value, validation: undefined }, moved };
+    const finding = watchEndpoint(spec, figures)[0]!;
+    expect(finding.features).toEqual(['speed']);
+    expect(finding.summary).toContain('; moved beyond what they usually do: speed (psi 3.1, usually 0.4)');
+  });
+
   it('says nothing of too few labels', () => {
     expect(performance('logloss', 9, 0.01, { limit: 0.5 }, undefined, 199)).toBeUndefined();
+  });
+});
+
+describe('concept drift', () => {
+  const spec: MonitorSpec = { ...bare, concept: { windowMs: 60 * minutes, margin: 0.02, minRows: 200 } };
+  const found = (value: number, half: number, figures: Partial<Figures> = {}, rows = 500) =>
+    watchEndpoint(spec, {
+      ...basis,
+      concept: { ...window, rows, realised: 0.45, value: { value, low: value - half, high: value + half } },
+      ...figures,
+    })[0];
+
+  it('is breached when the whole interval lies above the margin, and not by a value alone', () => {
+    expect(found(0.05, 0.02)).toMatchObject({ breach: 'concept', breached: true, value: 0.05, threshold: 0.02 });
+    expect(found(0.05, 0.04)).toMatchObject({ breached: false });
+    expect(found(0.05, 0.02, {}, 199)).toBeUndefined();
+  });
+
+  it('says both log-losses, interval and margin, and which features moved beyond what they usually do', () => {
+    const moved = [
+      { feature: 'speed', psi: 3.1, usual: 0.4 },
+      { feature: 'wind', psi: 0.9, usual: Number.NaN },
+    ];
+    const { summary, features } = found(0.05, 0.02, { moved })!;
+    expect(summary).toBe(
+      'scores do not mean any more what they did at validation: log-loss 0.45 is 0.05 [0.03, 0.07] more than the 0.4 that calibrated scores of the same rows expect, beyond the margin 0.02: 500 labelled predictions from 2001-06-09T23:00:00.000Z to 2001-06-10T00:00:00.000Z, version 3; moved beyond what they usually do: speed (psi 3.1, usually 0.4), wind (psi 0.9)',
+    );
+    expect(features).toEqual(['speed', 'wind']);
+    expect(found(0.05, 0.02, { moved: [] })!.summary).toContain('no feature has moved beyond what it usually does');
+    expect(found(0.01, 0.02)!.summary).toMatch(/^log-loss 0.45 is 0.01 .* within the margin 0.02/);
   });
 });
 

@@ -1,8 +1,9 @@
 import type { FeatureDrift } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import type { MonitorSpec } from '#libs/definitions/definition-kinds.js';
 import type { Estimate } from '#libs/numeric/estimate.js';
+import type { MovedFeature } from './moved-features.js';
 
-export const breaches = ['performance', 'drift', 'missing-labels', 'freshness'] as const;
+export const breaches = ['performance', 'concept', 'drift', 'missing-labels', 'freshness'] as const;
 export type Breach = (typeof breaches)[number];
 
 interface Window {
@@ -24,6 +25,10 @@ export interface Figures {
     readonly value: Estimate;
     readonly validation: number | undefined;
   };
+  /** Concept drift: log-loss of labelled predictions, and what their calibrated scores expect. */
+  readonly concept?: Window & { readonly rows: number; readonly value: Estimate; readonly realised: number };
+  /** Furthest beyond what they usually do first, in the window of what is breached of performance and concept; absent = nothing is. */
+  readonly moved?: readonly MovedFeature[];
   readonly labels?: Window & { readonly due: number; readonly missing: number };
   /** Event time of the newest event that the model's labels come from. */
   readonly newestEventMs?: number;
@@ -49,6 +54,7 @@ const namedFeatures = 5;
 export function watchEndpoint(spec: MonitorSpec, figures: Figures): Finding[] {
   return [
     performanceFinding(spec, figures),
+    conceptFinding(spec, figures),
     driftFinding(spec, figures),
     labelsFinding(spec, figures),
     freshnessFinding(spec, figures),
@@ -85,17 +91,50 @@ function performanceFinding(spec: MonitorSpec, figures: Figures): Finding | unde
   const { value, low, high } = performance.value;
   if (limit === undefined || performance.rows < minRows || Number.isNaN(low + high)) return undefined;
   const breached = metric === 'auc' ? high < limit : low > limit;
+  const moved = breached ? figures.moved : undefined;
   const of = performance.validation === undefined ? '' : `, validation ${text(performance.validation)}`;
   const drifted = (figures.drift?.features ?? []).filter((one) => !Number.isNaN(one.psi));
   return {
     breach: 'performance',
     breached,
-    summary: `${metric} ${text(value)} [${text(low)}, ${text(high)}] is ${breached ? 'beyond' : 'within'} its limit ${text(limit)}${of}: ${performance.rows} labelled predictions ${span(performance)}, version ${figures.version}`,
+    summary: `${metric} ${text(value)} [${text(low)}, ${text(high)}] is ${breached ? 'beyond' : 'within'} its limit ${text(limit)}${of}: ${performance.rows} labelled predictions ${span(performance)}, version ${figures.version}${movement(moved)}`,
     value,
     threshold: limit,
-    features: drifted.slice(0, namedFeatures).map(({ feature }) => feature),
+    features: (moved ?? drifted).slice(0, namedFeatures).map(({ feature }) => feature),
     eventTimeMs: performance.toMs,
   };
+}
+
+/** A breach needs the whole 95 % interval above the margin. */
+function conceptFinding(spec: MonitorSpec, { concept, moved = [], version }: Figures): Finding | undefined {
+  if (spec.concept === undefined || concept === undefined || concept.rows < spec.concept.minRows) return undefined;
+  const { value, low, high } = concept.value;
+  const { margin } = spec.concept;
+  const breached = low > margin;
+  const than = `log-loss ${text(concept.realised)} is ${text(value)} [${text(low)}, ${text(high)}] more than the ${text(concept.realised - value)} that calibrated scores of the same rows expect, ${breached ? 'beyond' : 'within'} the margin ${text(margin)}`;
+  return {
+    breach: 'concept',
+    breached,
+    summary: `${breached ? 'scores do not mean any more what they did at validation: ' : ''}${than}: ${concept.rows} labelled predictions ${span(concept)}, version ${version}${breached ? movement(moved) : ''}`,
+    value,
+    threshold: margin,
+    features: breached ? moved.slice(0, namedFeatures).map(({ feature }) => feature) : [],
+    eventTimeMs: concept.toMs,
+  };
+}
+
+/** Whether figures of labelled predictions breach what the Monitor allows, so that it is worth knowing which features have moved. */
+export function needsExplanation(spec: MonitorSpec, figures: Figures): boolean {
+  return [performanceFinding(spec, figures), conceptFinding(spec, figures)].some((finding) => finding?.breached);
+}
+
+function movement(moved: readonly MovedFeature[] | undefined): string {
+  if (moved === undefined) return '';
+  if (moved.length === 0)
+    return '; no feature has moved beyond what it usually does: look at what the label depends on and the model is not told';
+  const usual = (value: number): string => (Number.isNaN(value) ? '' : `, usually ${text(value)}`);
+  const named = moved.slice(0, namedFeatures).map((one) => `${one.feature} (psi ${text(one.psi)}${usual(one.usual)})`);
+  return `; moved beyond what they usually do: ${named.join(', ')}`;
 }
 
 function limitOf(spec: NonNullable<MonitorSpec['performance']>, validation: number | undefined): number | undefined {

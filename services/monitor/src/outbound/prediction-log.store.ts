@@ -4,6 +4,7 @@ import type { PredictionBlock } from '#libs/contracts/generated/millrace/predict
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import { runSql } from '#libs/storage/clickhouse.js';
 import { readSql } from '#libs/storage/sql-file.js';
+import type { LoggedScores } from '../domain/logged-scores.js';
 import { blockTables } from './block-tables.js';
 import { RowBinary } from './row-binary.js';
 
@@ -25,6 +26,9 @@ export interface Unreadable {
 }
 
 const maxRows = 2_000_000;
+
+/** Score, label, `<model>@<version>`, fallback, as_of in epoch ms, value of the segment. */
+type ScoreRow = [number, number | null, string, boolean, number, string];
 
 /** ClickHouse database `monitoring`. */
 export class PredictionLogStore {
@@ -71,19 +75,20 @@ export class PredictionLogStore {
     });
   }
 
-  /** Scores and labels of an endpoint; a label is NaN where there is none. @throws MillraceError unavailable, failed-precondition (more than 2 million rows) */
-  async scores(
-    endpoint: string,
-    version: string,
-    fromMs: number,
-    toMs: number,
-  ): Promise<{ scores: Float64Array; labels: Float64Array }> {
-    const rows = await this.select(endpoint, version, fromMs, toMs);
+  /**
+   * Scores of an endpoint, with labels. @param segment a column of the request; '' = none @throws MillraceError unavailable, failed-precondition (more than 2 million rows)
+   */
+  async scores(endpoint: string, version: string, from: number, to: number, segment = ''): Promise<LoggedScores> {
+    const rows = await this.select({ endpoint, version, from, to, segment, limit: maxRows + 1 });
     if (rows.length > maxRows)
       throw new MillraceError('failed-precondition', `more than ${maxRows} predictions; ask for a shorter time`);
     return {
       scores: Float64Array.from(rows, ([score]) => score),
       labels: Float64Array.from(rows, ([, label]) => label ?? Number.NaN),
+      versions: rows.map(([, , answeredBy]) => answeredBy),
+      fallbacks: rows.map(([, , , fallback]) => fallback),
+      atMs: Float64Array.from(rows, ([, , , , atMs]) => atMs),
+      parts: rows.map(([, , , , , part]) => part),
     };
   }
 
@@ -97,20 +102,11 @@ export class PredictionLogStore {
     await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
   }
 
-  private async select(
-    endpoint: string,
-    version: string,
-    from: number,
-    to: number,
-  ): Promise<[number, number | null][]> {
+  private async select(parameters: Record<string, unknown>): Promise<ScoreRow[]> {
     try {
       const query = readSql('services/monitor/sql/performance.sql');
-      const result = await this.client.query({
-        query,
-        query_params: { endpoint, version, from, to, limit: maxRows + 1 },
-        format: 'JSONCompactEachRow',
-      });
-      return await result.json<[number, number | null]>();
+      const result = await this.client.query({ query, query_params: parameters, format: 'JSONCompactEachRow' });
+      return await result.json<ScoreRow>();
     } catch (error) {
       throw new MillraceError(
         'unavailable',

@@ -4,6 +4,7 @@ import type { ArtifactStore } from '#libs/storage/artifact-store.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { type FeatureReference, referenceOf } from '../domain/reference-histograms.js';
 import { readReferences } from './training-set.reader.js';
+import type { VersionReferences } from './version-references.js';
 import type { WatchingStore } from './watching.store.js';
 
 const retryMs = 30_000;
@@ -11,8 +12,8 @@ const retryMs = 30_000;
 export const scoreRows = 1_000;
 
 /**
- * References of versions, made once from the training set. A training set holds no scores: the score's reference is the version's first live ones. A training set that
- * cannot be read is logged, and tried again half a minute later.
+ * References of versions, made once: of features from the training set, of the score from the validation scores that a version brings; of one that brings none from its first
+ * live ones. What cannot be read is logged, and tried again half a minute later.
  */
 export class ReferenceKeeper {
   private readonly known = new Map<string, readonly FeatureReference[]>();
@@ -22,6 +23,7 @@ export class ReferenceKeeper {
   constructor(
     private readonly store: WatchingStore,
     private readonly artifacts: ArtifactStore,
+    private readonly brought: VersionReferences,
     private readonly logger: Logger,
   ) {}
 
@@ -60,11 +62,22 @@ export class ReferenceKeeper {
     return found;
   }
 
-  /** Makes the score's reference once so many predictions are there. */
+  /** Makes the score's reference: from what the version brings, else once so many predictions are there. */
   async addScore(endpoint: string, model: string, version: string): Promise<void> {
     if ((await this.referencesOf(model, version)).some(({ position }) => position === 0)) return;
+    const score = await this.scoreOf(endpoint, model, version);
+    if (score !== undefined) await this.store.insertReferences(model, version, [score]);
+  }
+
+  private async scoreOf(endpoint: string, model: string, version: string): Promise<FeatureReference | undefined> {
+    const key = `${model}@${version}`;
+    const brought = (await this.brought.of(key))?.score;
+    if (brought !== undefined) {
+      const { edges, counts, nulls, deviation } = brought;
+      return { feature: 'score', position: 0, edges, counts, nulls, deviation };
+    }
+    if (this.brought.brings(key)) return undefined; // it comes when its artifact can be read
     const scores = await this.store.firstScores(endpoint, version, scoreRows);
-    if (scores.length === scoreRows)
-      await this.store.insertReferences(model, version, [referenceOf('score', 0, scores)]);
+    return scores.length === scoreRows ? referenceOf('score', 0, scores) : undefined;
   }
 }

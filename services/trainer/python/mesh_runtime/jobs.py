@@ -19,6 +19,7 @@ from .data import TRAIN, VALIDATE, Dataset, Rows, load_dataset, sha256_of
 from .errors import JobError
 from .metrics import binary_metrics, regression_metrics
 from .protocol import EventWriter, jsonable
+from .reference import score_reference
 from .spec import JobSpec
 from .watch import Watch
 
@@ -126,10 +127,12 @@ class Job:
             self._events.emit("progress", stage="train", pct=round(100 * done / max(1, total), 1))
 
     def _evaluate(self) -> None:
-        """The native model's metrics as validate.*, those of `inputs.onnx`, the live version, on the same rows as live.validate.*."""
+        """The native model's metrics as validate.*, and reference.json of its scores; the metrics of `inputs.onnx`, the live version, on the same rows
+        as live.validate.*."""
         rows = self._data.validate
         if self._spec.model is not None or self._fitted_model is not None:
             self._measure(VALIDATE, rows, self._native)
+            self._write_json("reference.json", "reference", score_reference(self._native(rows.x), rows.y, self._spec.task))
         if self._spec.onnx_input is not None:
             from .onnx_scorer import OnnxScorer
 

@@ -68,7 +68,10 @@ class JobsTest(unittest.TestCase):
                 _, made = self.finished(f"{algorithm}-parity", algorithm=algorithm, kind="parity", inputs=inputs)
                 self.assert_exported_faithfully(json.loads(Path(made["parity"]["path"]).read_text()))
 
-                evaluated, _ = self.finished(f"{algorithm}-evaluate", algorithm=algorithm, kind="evaluate", inputs=inputs)
+                evaluated, made = self.finished(f"{algorithm}-evaluate", algorithm=algorithm, kind="evaluate", inputs=inputs)
+                reference = json.loads(Path(made["reference"]["path"]).read_text())
+                self.assertEqual(sum(reference["score"]["counts"]), 2280)
+                self.assertEqual(sum(one["rows"] for one in reference["calibration"]), 2280)
                 self.assertEqual(evaluated["metrics"]["validate.auc"], trained["metrics"]["validate.auc"])
                 self.assertAlmostEqual(evaluated["metrics"]["live.validate.logloss"], trained["metrics"]["validate.logloss"], places=6)
 

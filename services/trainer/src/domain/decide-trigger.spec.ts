@@ -36,6 +36,7 @@ describe('a trigger', () => {
 
   it.each<[TriggerReason, Partial<TriggersSpec>]>([
     ['performance', { performance: true }],
+    ['concept', { concept: true }],
     ['drift', { drift: true }],
     ['schedule', { schedule: '0 3 * * *' }],
     ['new-data', { newData: 1 }],

@@ -1,6 +1,6 @@
 import type { TriggersSpec } from '#libs/definitions/definition-kinds.js';
 
-export type TriggerReason = 'performance' | 'drift' | 'schedule' | 'new-data';
+export type TriggerReason = 'performance' | 'concept' | 'drift' | 'schedule' | 'new-data';
 export type Refusal = 'not-asked' | 'under-way' | 'cool-down' | 'budget';
 
 /** What a pipeline has behind it. Wall clock, epoch ms. */
@@ -42,6 +42,8 @@ function asksFor(triggers: TriggersSpec, reason: TriggerReason): boolean {
   switch (reason) {
     case 'performance':
       return triggers.performance;
+    case 'concept':
+      return triggers.concept === true;
     case 'drift':
       return triggers.drift;
     case 'schedule':

@@ -40,6 +40,7 @@ class FakeJobs extends JobRunner {
       artifacts: new Map([
         ['model', file('model.txt')],
         ['onnx', file('model.onnx')],
+        ['reference', file('reference.json')],
       ]),
       onnx: { input: 'input', output: 'probabilities' },
     };

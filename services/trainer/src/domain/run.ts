@@ -31,7 +31,11 @@ export interface StepOutputs {
     readonly toMs?: number;
   };
   readonly train: { readonly model: string; readonly modelSha256: string; readonly metrics: Metrics };
-  readonly evaluate: { readonly metrics: Metrics };
+  readonly evaluate: {
+    readonly metrics: Metrics;
+    /** File with what the scores of the validation rows were; absent in runs of before there were references. */
+    readonly reference?: string;
+  };
   readonly convert: {
     readonly onnx: string;
     readonly onnxSha256: string;

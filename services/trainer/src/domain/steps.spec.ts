@@ -35,6 +35,7 @@ function contextOf(features: readonly string[] | undefined, mesh: Partial<Mesh>)
       const artifacts = new Map([
         ['model', file],
         ['onnx', file],
+        ['reference', file],
       ]);
       const metrics = { 'validate.logloss': 0.3, 'live.validate.logloss': 0.4, 'parity.passed': 1 };
       return { metrics, artifacts, onnx: { input: 'i', output: 'o' } };
@@ -79,6 +80,7 @@ describe('the live version', () => {
     const { context, asked } = contextOf(['a'], live('b', 'c'));
     expect((await steps.evaluate(context)).message).toBe('log-loss 0.3; live version 2: log-loss 0.4');
     expect(asked[0]!.onnx).toBe('/live');
+    expect((await steps.evaluate(context)).outputs.reference).toBe('/f');
   });
 
   it('is left out, and that is said, where it reads what the dataset lacks', async () => {

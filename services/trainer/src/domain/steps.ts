@@ -53,7 +53,7 @@ export const steps: { [N in StepName]: (context: StepContext) => Promise<Done<N>
     const { features } = outputsOf(context.run, 'dataset');
     const lacking = live?.version.features.filter((feature) => !features.includes(feature)) ?? [];
     const comparable = live !== undefined && lacking.length === 0;
-    const { metrics } = await job(context, 'evaluate', {
+    const { metrics, artifacts } = await job(context, 'evaluate', {
       model: trained(context.run),
       ...(comparable ? { onnx: live.onnxPath } : {}),
     });
@@ -63,7 +63,10 @@ export const steps: { [N in StepName]: (context: StepContext) => Promise<Done<N>
         : comparable
           ? `live version ${live.version.version}: log-loss ${shown(metrics['live.validate.logloss'])}`
           : `live version ${live.version.version} reads ${lacking.join(', ')}, which the dataset lacks: not compared`;
-    return { outputs: { metrics }, message: `log-loss ${shown(metrics['validate.logloss'])}; ${against}` };
+    return {
+      outputs: { metrics, reference: need(artifacts, 'reference').path },
+      message: `log-loss ${shown(metrics['validate.logloss'])}; ${against}`,
+    };
   },
 
   async convert(context) {

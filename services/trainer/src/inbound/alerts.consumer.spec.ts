@@ -21,7 +21,7 @@ const firing = Alert.fromPartial({
 
 async function setUp() {
   const { pipeline, model } = planOf('p');
-  const triggers = { performance: true, drift: false, cooldownMs: 1, maxRunsPerDay: 9 };
+  const triggers = { performance: true, concept: true, drift: false, cooldownMs: 1, maxRunsPerDay: 9 };
   const definitions = new Map<string, Specs[Kind]>([
     ['Model/m', model],
     ['Pipeline/p', { ...pipeline, triggers }],
@@ -76,6 +76,12 @@ describe('an alert', () => {
       ['p/alert/f1/1000', 'started'],
       ['silent/alert/f1/1000', 'not-asked'],
     ]);
+  });
+
+  it('of concept drift starts a run where the pipeline asks for that', async () => {
+    const { deliver, started } = await setUp();
+    await deliver(encode({ breach: 'concept', summary: 'scores mean something else' }));
+    expect(await started()).toEqual([['p', 'concept: scores mean something else']]);
   });
 
   it.each<[string, Partial<Alert>]>([

@@ -9,6 +9,7 @@ const maxRecords = 100;
 /** Breaches that a pipeline can ask to be retrained for. */
 const reasons = new Map<string, TriggerReason>([
   ['performance', 'performance'],
+  ['concept', 'concept'],
   ['drift', 'drift'],
 ]);
 

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import type { FeatureStoreClient } from '#libs/contracts/generated/millrace/features/v1/features.js';
+import { Reference } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import {
+  type ArtifactChunk,
   type ModelVersion,
   type RegistryClient,
   Rollout,
@@ -31,6 +33,8 @@ class FakeRegistry {
   readonly offered: StartRolloutRequest[] = [];
   readonly versions: ModelVersion[] = [];
   readonly records: RunRecord[] = [];
+  /** Artifacts, one chunk each. */
+  readonly put: Buffer[] = [];
   answer: (request: StartRolloutRequest) => Rollout = ({ endpoint }) =>
     Rollout.fromPartial({ rolloutId: `r-${endpoint}`, state: 'shadow' });
   private readonly handlers: Record<string, (request: never) => unknown> = {
@@ -51,8 +55,8 @@ class FakeRegistry {
     },
     stub: {
       putArtifact: (_metadata: unknown, _options: unknown, done: (error: null, artifact: object) => void) => ({
-        write: () => true,
-        end: () => done(null, { sha256: 'o', sizeBytes: 4 }),
+        write: ({ data }: ArtifactChunk) => (this.put.push(data), true),
+        end: () => done(null, { sha256: ['o', 'ref'][this.put.length - 1]!, sizeBytes: 4 }),
         cancel: () => undefined,
       }),
     },
@@ -89,6 +93,28 @@ function setUp(endpoints: readonly string[], features?: readonly string[]) {
 }
 
 describe('a version that is registered', () => {
+  it('has what its scores were and meant on the validation rows as an artifact', async () => {
+    const { registry, mesh, run } = setUp([]);
+    const calibration = [{ meanScore: 0.25, meanLabel: 0.5, rows: 9 }];
+    const score = { name: 'score', edges: [0.1], counts: [0, 9], nulls: 0, deviation: 0.2 };
+    writeFileSync(join(folder, 'reference.json'), JSON.stringify({ score, calibration }));
+    const steps = run.steps.map((step) =>
+      step.name === 'evaluate'
+        ? {
+            ...step,
+            outputs: { metrics: { 'validate.auc': 0.8, 'live.x': 1 }, reference: join(folder, 'reference.json') },
+          }
+        : step,
+    );
+    await mesh.register({ ...run, steps });
+    expect(registry.versions[0]!.referenceSha256).toBe('ref');
+    const metrics = { 'validate.auc': 0.8 };
+    expect(Reference.decode(registry.put[1]!)).toEqual({ features: [], score, calibration, metrics });
+    registry.put.length = 0;
+    await mesh.register(run); // of before there were references
+    expect(registry.versions[1]!.referenceSha256).toBe('');
+  });
+
   it('has the chosen features in the order of the service, and the commit', async () => {
     const { registry, mesh, run } = setUp([], ['c', 'a']);
     expect(await mesh.register(run)).toEqual({ version: '3', live: [], rollouts: [] });

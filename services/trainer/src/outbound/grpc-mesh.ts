@@ -1,6 +1,8 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FeatureStoreClient, type DatasetSnapshot } from '#libs/contracts/generated/millrace/features/v1/features.js';
+import { Reference } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import {
   type Artifact,
   ArtifactChunk,
@@ -31,6 +33,7 @@ import {
 const callMs = 30_000;
 const datasetMs = 600_000;
 const patienceMs = 300_000;
+const chunkBytes = 512 * 1024;
 
 /** The registry and the feature store over gRPC. */
 export class GrpcMesh extends Mesh {
@@ -101,9 +104,10 @@ export class GrpcMesh extends Mesh {
   override async register(run: Run): Promise<Registered> {
     const { model } = run.plan;
     const [dataset, converted] = [outputsOf(run, 'dataset'), outputsOf(run, 'convert')];
-    const artifact = await patiently(() => this.put(converted.onnx));
+    const artifact = await patiently(() => this.put(createReadStream(converted.onnx, { highWaterMark: chunkBytes })));
     if (artifact.sha256 !== converted.onnxSha256)
       throw new MillraceError('internal', `the ONNX file changed: ${artifact.sha256}, it was ${converted.onnxSha256}`);
+    const reference = readReference(run);
     const asked = ModelVersion.fromPartial({
       model: model.name,
       onnxSha256: artifact.sha256,
@@ -117,6 +121,8 @@ export class GrpcMesh extends Mesh {
       inputName: converted.input,
       outputName: converted.output,
       codeCommit: this.codeCommit,
+      referenceSha256:
+        reference === undefined ? '' : (await patiently(() => this.put(Readable.from([reference])))).sha256,
     });
     const { version } = await patiently(() => this.registry.call((stub) => stub.createModelVersion, asked, callMs));
     await this.record(run); // who the run is for has to be known when its version is offered: they may not approve it
@@ -171,7 +177,7 @@ export class GrpcMesh extends Mesh {
       .map(([, spec]) => spec as EndpointSpec);
   }
 
-  private put(path: string): Promise<Artifact> {
+  private put(file: Readable): Promise<Artifact> {
     return new Promise((resolve, reject) => {
       const call = this.registry.stub.putArtifact(
         this.registry.metadata,
@@ -181,7 +187,6 @@ export class GrpcMesh extends Mesh {
           else resolve(artifact);
         },
       );
-      const file = createReadStream(path, { highWaterMark: 512 * 1024 });
       file.on('data', (data) => call.write(ArtifactChunk.fromPartial({ data: data as Buffer })));
       file.on('end', () => call.end());
       file.on('error', (error) => {
@@ -204,6 +209,15 @@ function whyAndOfWhat(
       ? {}
       : { dataFrom: new Date(fromMs).toISOString(), dataTo: new Date(toMs).toISOString() }),
   };
+}
+
+/** The bytes of a millrace.monitor.v1.Reference; the evaluate step left its parts as JSON. */
+function readReference(run: Run): Buffer | undefined {
+  const file = outputsOf(run, 'evaluate').reference;
+  if (file === undefined) return undefined;
+  const { score, calibration } = JSON.parse(readFileSync(file, 'utf8')) as Pick<Reference, 'score' | 'calibration'>;
+  const metrics = Object.fromEntries(Object.entries(finite(run)).filter(([name]) => name.startsWith('validate.')));
+  return Buffer.from(Reference.encode(Reference.fromPartial({ score, calibration, metrics })).finish());
 }
 
 function finite(run: Run): Record<string, number> {

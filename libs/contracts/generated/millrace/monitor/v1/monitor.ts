@@ -79,6 +79,7 @@ export interface PerformancePart {
   toMs: number;
   predictions: number;
   labelled: number;
+  /** without ece */
   metrics: { [key: string]: Estimate };
   estimated: { [key: string]: Estimate };
 }
@@ -145,15 +146,15 @@ export interface GetJudgementsResponse {
   judgements: Judgement[];
 }
 
-/** Artifact ModelVersion.reference_sha256: what the training set looked like. */
+/** Artifact ModelVersion.reference_sha256: what scores looked like, and what they meant, where the version was made. */
 export interface Reference {
-  /** in model order */
+  /** in model order; empty: the monitor makes those of the features from the training set itself */
   features: FeatureHistogram[];
   /** of the validation rows */
   score:
     | FeatureHistogram
     | undefined;
-  /** Calibration on the validation rows: score bins of equal count. */
+  /** Calibration on the validation rows: score bins of about equal count, pooled until labels rise with scores; empty = not a binary model. */
   calibration: CalibrationBin[];
   /** validate.*, as in ModelVersion.metrics */
   metrics: { [key: string]: number };
@@ -172,6 +173,8 @@ export interface FeatureHistogram {
   /** edges.length + 1 */
   counts: number[];
   nulls: number;
+  /** standard deviation of the values */
+  deviation: number;
 }
 
 export interface CalibrationBin {
@@ -1766,7 +1769,7 @@ export const Reference_MetricsEntry: MessageFns<Reference_MetricsEntry> = {
 };
 
 function createBaseFeatureHistogram(): FeatureHistogram {
-  return { name: "", edges: [], counts: [], nulls: 0 };
+  return { name: "", edges: [], counts: [], nulls: 0, deviation: 0 };
 }
 
 export const FeatureHistogram: MessageFns<FeatureHistogram> = {
@@ -1790,6 +1793,9 @@ export const FeatureHistogram: MessageFns<FeatureHistogram> = {
     }
     if (message.nulls !== 0) {
       writer.uint32(32).uint64(message.nulls);
+    }
+    if (message.deviation !== 0) {
+      writer.uint32(41).double(message.deviation);
     }
     return writer;
   },
@@ -1859,6 +1865,14 @@ export const FeatureHistogram: MessageFns<FeatureHistogram> = {
             message.nulls = longToNumber(reader.uint64());
             continue;
           }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.deviation = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1880,6 +1894,7 @@ export const FeatureHistogram: MessageFns<FeatureHistogram> = {
     message.edges = object.edges?.map((e) => e) || [];
     message.counts = object.counts?.map((e) => e) || [];
     message.nulls = object.nulls ?? 0;
+    message.deviation = object.deviation ?? 0;
     return message;
   },
 };

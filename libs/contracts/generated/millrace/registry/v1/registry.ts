@@ -154,7 +154,7 @@ export interface ModelVersion {
   outputName: string;
   /** of the project that trained it, where it is known */
   codeCommit: string;
-  /** artifact millrace.monitor.v1.Reference: histograms of the training set and the validation scores */
+  /** artifact millrace.monitor.v1.Reference: validation scores and what they meant; empty = none */
   referenceSha256: string;
 }
 
