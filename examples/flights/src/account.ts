@@ -73,7 +73,9 @@ export interface Observed {
 }
 
 const streams = ['departures', 'arrivals'];
-const dayMs = 86_400_000;
+const [dayMs, hourMs] = [86_400_000, 3_600_000];
+/** After what an alert is about, until departures that the version it led to cannot have learned from: two slices. On kept data that version answers the earlier ones as well. */
+const learnedMs = 12 * hourMs;
 
 /** What went in against what came out, asked of the stores themselves. Waits until the log has what was answered, at most a minute. */
 export async function takeAccount(client: MeshClient, seen: Observed, narrator: Narrator): Promise<Account> {
@@ -163,9 +165,11 @@ async function measurePhases(client: MeshClient, clickhouse: ClickHouseClient, s
   const clean = await answersAndShadows(clickhouse, { endpoint, version, fromMs: liveFromMs, toMs });
   const phases: Phase[] = [{ phase: 'clean', version, ...rounded(clean) }];
   if (liveToMs <= feedChangedMs) return phases;
-  phases.push(await measureSince(client, seen, 'broken', version));
+  phases.push(await measureSince(client, seen, 'broken', version, feedChangedMs));
   const healed = seen.rollouts.find(({ outcome }) => outcome === 'retrained');
-  return healed === undefined ? phases : [...phases, await measureSince(client, seen, 'healed', healed.version)];
+  if (healed === undefined || seen.recovery === undefined) return phases;
+  const fromMs = feedChangedMs + seen.recovery.noticed.hours * hourMs + learnedMs;
+  return [...phases, await measureSince(client, seen, 'healed', healed.version, fromMs)];
 }
 
 async function measureSince(
@@ -173,8 +177,9 @@ async function measureSince(
   { endpoint }: Observed,
   phase: Phase['phase'],
   modelVersion: string,
+  fromMs: number,
 ): Promise<Phase> {
-  const request = { endpoint, fromMs: feedChangedMs, toMs: 0, modelVersion, segment: '', stepMs: 0 };
+  const request = { endpoint, fromMs, toMs: 0, modelVersion, segment: '', stepMs: 0 };
   const { labelled, metrics } = await patiently(() =>
     client.monitor.call((stub) => stub.getPerformance, request, 120_000),
   );
