@@ -135,6 +135,8 @@ function meshEnvironment(
     SOURCES_DIR: join(options.dataDir, 'sources'),
     PYTHON: python,
     CODE_COMMIT: codeCommit(projectRoot()),
+    // Where a day passes in seconds, a look every two is a look every few hours.
+    WATCH_INTERVAL_MS: process.env['WATCH_INTERVAL_MS'] ?? '1000',
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     NODE_OPTIONS: '--enable-source-maps',
   };

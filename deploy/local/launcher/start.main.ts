@@ -5,7 +5,8 @@ import { projectRoot } from '#libs/storage/sql-file.js';
 import { writeHistory } from '../../../examples/flights/src/flight-history.js';
 import { Narrator } from '../../../examples/flights/src/narrator.js';
 import { runStory } from '../../../examples/flights/src/story.js';
-import { problemsOf, printAccount } from '../../../examples/flights/src/account.js';
+import { problemsOf } from '../../../examples/flights/src/account-problems.js';
+import { printAccount } from '../../../examples/flights/src/print-account.js';
 import { ensureTrainingPython } from './training-python.js';
 import { type Mesh, startMesh } from './mesh.js';
 

@@ -1,8 +1,21 @@
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import type { Run } from '#libs/contracts/generated/millrace/trainer/v1/trainer.js';
-import type { RolloutTold } from './life.js';
+import { answersAndShadows, countReasons, countValid, loggedRows, type ScoredInTime } from './account-queries.js';
+import { checkAtTheDoor, type DayAtTheDoor } from './door-check.js';
+import { feedChangedMs } from './flight-events.js';
 import { type MeshClient, patiently, sleep } from './mesh-client.js';
 import type { Narrator } from './narrator.js';
+import type { RecoveryTold } from './recovery.js';
+import type { RolloutTold } from './rollout-watch.js';
+
+/** How the model did in a part of the story, on predictions whose truth is known. */
+export interface Phase {
+  readonly phase: 'clean' | 'broken' | 'healed';
+  readonly version: string;
+  readonly labelled: number;
+  readonly auc: number;
+  readonly logloss: number;
+}
 
 export interface Account {
   readonly events: {
@@ -28,6 +41,12 @@ export interface Account {
     readonly labelled: number;
   };
   readonly rollouts: readonly RolloutTold[];
+  /** Before the feed's change; after it, by the version that did not know it; by the one that did. Those that the story came to. */
+  readonly phases: readonly Phase[];
+  /** What the mesh did about the feed's change; null = the story ended before it did anything. */
+  readonly recovery: RecoveryTold | null;
+  /** What a tight expectation would have caught; empty = the story ended before the feed changed. */
+  readonly door: readonly DayAtTheDoor[];
   /** Of the audit log: all of it recomputed. */
   readonly audit: { readonly entries: number; readonly proved: boolean };
   readonly latencyMs: { readonly p50: number; readonly p99: number };
@@ -39,11 +58,13 @@ export interface Account {
 export interface Observed {
   readonly endpoint: string;
   readonly liveFromMs: number;
+  readonly liveToMs: number;
   readonly eventsIn: number;
   readonly answeredIds: readonly string[];
   readonly latenciesMs: readonly number[];
   readonly run: Run;
   readonly rollouts: readonly RolloutTold[];
+  readonly recovery: RecoveryTold | undefined;
   readonly eventsPerSecond: number;
   readonly predictionsPerSecond: number;
   readonly firstPredictionMs: number;
@@ -51,15 +72,17 @@ export interface Observed {
   readonly startedMs: number;
 }
 
+const streams = ['departures', 'arrivals'];
+const [dayMs, hourMs] = [86_400_000, 3_600_000];
+/** After what an alert is about, until departures that the version it led to cannot have learned from: two slices. On kept data that version answers the earlier ones as well. */
+const learnedMs = 12 * hourMs;
+
 /** What went in against what came out, asked of the stores themselves. Waits until the log has what was answered, at most a minute. */
 export async function takeAccount(client: MeshClient, seen: Observed, narrator: Narrator): Promise<Account> {
   const clickhouse = createClient({ url: client.mesh.clickhouseUrl });
   try {
     narrator.step('taking account: the log, the labels, the vectors');
     const logged = await waitForLog(clickhouse, seen);
-    const quarantined = await patiently(() =>
-      client.validator.call((stub) => stub.listQuarantined, { stream: '', limit: 1, reasonCode: '' }, 30_000),
-    );
     const verified = await patiently(() =>
       client.features.call(
         (stub) => stub.verifyVectors,
@@ -67,28 +90,16 @@ export async function takeAccount(client: MeshClient, seen: Observed, narrator: 
         300_000,
       ),
     );
-    const performance = await patiently(() =>
-      client.monitor.call(
-        (stub) => stub.getPerformance,
-        {
-          endpoint: seen.endpoint,
-          fromMs: seen.liveFromMs,
-          toMs: 0,
-          modelVersion: seen.run.modelVersion,
-          segment: '',
-          stepMs: 0,
-        },
-        120_000,
-      ),
-    );
+    const phases = await measurePhases(client, clickhouse, seen);
+    const clean = phases[0]!;
     const audit = await patiently(() => client.governance.call((stub) => stub.verifyAudit, {}, 60_000));
     const ids = new Set(logged.ids);
     return {
       events: {
         in: seen.eventsIn,
-        valid: await countValid(clickhouse),
-        quarantined: quarantined.total,
-        reasons: await countReasons(clickhouse),
+        valid: await countValid(clickhouse, streams),
+        quarantined: await countQuarantined(client),
+        reasons: await countReasons(clickhouse, streams),
       },
       predictions: {
         answered: seen.answeredIds.length,
@@ -102,11 +113,14 @@ export async function takeAccount(client: MeshClient, seen: Observed, narrator: 
         version: seen.run.modelVersion,
         offlineAuc: seen.run.metrics['validate.auc'] ?? Number.NaN,
         offlineLogloss: seen.run.metrics['validate.logloss'] ?? Number.NaN,
-        liveAuc: performance.metrics['auc']?.value ?? Number.NaN,
-        liveLogloss: performance.metrics['logloss']?.value ?? Number.NaN,
-        labelled: performance.labelled,
+        liveAuc: clean.auc,
+        liveLogloss: clean.logloss,
+        labelled: clean.labelled,
       },
       rollouts: seen.rollouts.map((one) => ({ ...one, seconds: round(one.seconds, 1) })),
+      phases,
+      recovery: seen.recovery ?? null,
+      door: seen.liveToMs < feedChangedMs + dayMs ? [] : await checkAtTheDoor(client, clickhouse),
       audit: { entries: audit.entries, proved: audit.ok },
       latencyMs: { p50: quantile(seen.latenciesMs, 0.5), p99: quantile(seen.latenciesMs, 0.99) },
       rates: {
@@ -121,68 +135,11 @@ export async function takeAccount(client: MeshClient, seen: Observed, narrator: 
   }
 }
 
-/** What must hold, as sentences of what does not. @param whole the run whose live AUC is known */
-export function problemsOf(
-  { events, predictions, vectors, model, rollouts, audit }: Account,
-  whole: boolean,
-): string[] {
-  const problems: string[] = [];
-  if (events.in !== events.valid + events.quarantined)
-    problems.push(`${events.in} events went in, ${events.valid} are valid and ${events.quarantined} quarantined`);
-  if (predictions.answered === 0) problems.push('no prediction was answered');
-  if (predictions.lost !== 0) problems.push(`${predictions.lost} answered predictions are not in the log`);
-  if (predictions.duplicated !== 0)
-    problems.push(`${predictions.duplicated} predictions are in the log more than once`);
-  if (vectors.mismatches !== 0)
-    problems.push(
-      `${vectors.mismatches} of ${vectors.compared} online vectors differ from their offline recomputation`,
-    );
-  if (vectors.compared === 0) problems.push('no online vector was compared');
-  if (!audit.proved) problems.push('the audit log does not prove itself: `millrace audit verify` names the entry');
-  const outcomes = rollouts.map(({ outcome }) => outcome).join();
-  if (whole && outcomes !== 'live,refused,rolled-back')
-    problems.push(`the rollouts ended as ${outcomes || 'none'}, not as live,refused,rolled-back`);
-  if (whole && !(model.liveAuc >= 0.865 && model.liveAuc <= 0.88))
-    problems.push(`live AUC ${model.liveAuc.toFixed(4)} is outside .865 to .880: something leaks or is late`);
-  return problems;
-}
-
-export function printAccount(account: Account, narrator: Narrator): void {
-  const { events, predictions, vectors, model, rollouts, audit, latencyMs, rates } = account;
-  const reasons = Object.entries(events.reasons).map(([reason, count]) => `${reason} ${count}`);
-  narrator.step('the account');
-  narrator.line(
-    `events       in ${events.in}   valid ${events.valid}   quarantined ${events.quarantined}${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}`,
-  );
-  narrator.line(
-    `predictions  answered ${predictions.answered}   logged ${predictions.logged}   lost ${predictions.lost}   duplicated ${predictions.duplicated}   fallback ${predictions.fallback}`,
-  );
-  narrator.line(`vectors      compared ${vectors.compared}   mismatches ${vectors.mismatches}`);
-  narrator.line(
-    `model        version ${model.version}   AUC offline ${model.offlineAuc.toFixed(4)} live ${model.liveAuc.toFixed(4)}   log-loss offline ${model.offlineLogloss.toFixed(4)} live ${model.liveLogloss.toFixed(4)}   labelled ${model.labelled}`,
-  );
-  for (const { version, outcome, reason, predictions: made, seconds } of rollouts)
-    narrator.line(`rollout      version ${version} ${outcome} after ${made} predictions, ${seconds} s: ${reason}`);
-  narrator.line(`audit        entries ${audit.entries}   proved ${audit.proved ? 'yes' : 'NO'}`);
-  narrator.line(
-    `latency      p50 ${latencyMs.p50} ms   p99 ${latencyMs.p99} ms   at ${rates.predictionsPerSecond} predictions/s`,
-  );
-  narrator.line(
-    `rates        ${rates.eventsPerSecond} events/s from file to features   first prediction after ${account.firstPredictionSeconds} s   all in ${account.seconds} s`,
-  );
-  narrator.line(
-    `where to look next: npx millrace logs, npx millrace rollout history, npx millrace drift late-arrival, npx millrace audit verify; logs of every process in .millrace/logs`,
-  );
-}
-
+/** Waits until the log has what was answered, at most a minute. */
 async function waitForLog(clickhouse: ClickHouseClient, seen: Observed): Promise<{ ids: string[]; fallback: number }> {
   const untilMs = Date.now() + 60_000;
   for (;;) {
-    const rows = await select<{ prediction_id: string; fallback: boolean }>(
-      clickhouse,
-      'SELECT prediction_id, fallback FROM monitoring.predictions WHERE endpoint = {endpoint: String} AND answered_at >= fromUnixTimestamp64Milli({from: Int64})',
-      { endpoint: seen.endpoint, from: seen.askedFromMs },
-    );
+    const rows = await loggedRows(clickhouse, seen.endpoint, seen.askedFromMs);
     const ids = rows.map((row) => row.prediction_id);
     const known = new Set(ids);
     if (seen.answeredIds.every((id) => known.has(id)) || Date.now() > untilMs)
@@ -191,29 +148,47 @@ async function waitForLog(clickhouse: ClickHouseClient, seen: Observed): Promise
   }
 }
 
-async function countValid(clickhouse: ClickHouseClient): Promise<number> {
-  const [row] = await select<{ n: number }>(
-    clickhouse,
-    'SELECT (SELECT count() FROM features.stream_departures FINAL) + (SELECT count() FROM features.stream_arrivals FINAL) AS n',
-    {},
-  );
-  return Number(row!.n);
+async function countQuarantined(client: MeshClient): Promise<number> {
+  let total = 0;
+  for (const stream of streams) {
+    const request = { stream, limit: 1, reasonCode: '' };
+    total += (await patiently(() => client.validator.call((stub) => stub.listQuarantined, request, 30_000))).total;
+  }
+  return total;
 }
 
-async function countReasons(clickhouse: ClickHouseClient): Promise<Record<string, number>> {
-  const query = `SELECT arrayJoin(arrayMap((code, column) -> if(column = '', code, concat(code, ' ', column)), reasons.code, reasons.column)) AS reason, count() AS n
-    FROM validation.quarantined FINAL GROUP BY reason ORDER BY n DESC LIMIT 5`;
-  return Object.fromEntries(
-    (await select<{ reason: string; n: number }>(clickhouse, query, {})).map(({ reason, n }) => [reason, Number(n)]),
-  );
+/** Of the clean phase answers and shadows count, for there the version was being rolled out; of the others what it answered. */
+async function measurePhases(client: MeshClient, clickhouse: ClickHouseClient, seen: Observed): Promise<Phase[]> {
+  const { endpoint, liveFromMs, liveToMs, run } = seen;
+  const version = run.modelVersion;
+  const toMs = Math.min(liveToMs, feedChangedMs);
+  const clean = await answersAndShadows(clickhouse, { endpoint, version, fromMs: liveFromMs, toMs });
+  const phases: Phase[] = [{ phase: 'clean', version, ...rounded(clean) }];
+  if (liveToMs <= feedChangedMs) return phases;
+  phases.push(await measureSince(client, seen, 'broken', version, feedChangedMs));
+  const healed = seen.rollouts.find(({ outcome }) => outcome === 'retrained');
+  if (healed === undefined || seen.recovery === undefined) return phases;
+  const fromMs = feedChangedMs + seen.recovery.noticed.hours * hourMs + learnedMs;
+  return [...phases, await measureSince(client, seen, 'healed', healed.version, fromMs)];
 }
 
-async function select<T>(
-  clickhouse: ClickHouseClient,
-  query: string,
-  parameters: Record<string, unknown>,
-): Promise<T[]> {
-  return (await clickhouse.query({ query, query_params: parameters, format: 'JSONEachRow' })).json<T>();
+async function measureSince(
+  client: MeshClient,
+  { endpoint }: Observed,
+  phase: Phase['phase'],
+  modelVersion: string,
+  fromMs: number,
+): Promise<Phase> {
+  const request = { endpoint, fromMs, toMs: 0, modelVersion, segment: '', stepMs: 0 };
+  const { labelled, metrics } = await patiently(() =>
+    client.monitor.call((stub) => stub.getPerformance, request, 120_000),
+  );
+  const value = (metric: string): number => metrics[metric]?.value ?? Number.NaN;
+  return { phase, version: modelVersion, ...rounded({ labelled, auc: value('auc'), logloss: value('logloss') }) };
+}
+
+function rounded({ labelled, auc, logloss }: ScoredInTime): ScoredInTime {
+  return { labelled, auc: round(auc, 4), logloss: round(logloss, 4) };
 }
 
 function quantile(values: readonly number[], q: number): number {

@@ -22,14 +22,17 @@ export interface History {
   readonly arrivals: string;
 }
 
+/** Of the events: files that an earlier version of this wrote are written again. */
+const eventFormat = 2;
+
 /** Writes the two event files, each sorted by event time; keeps what an earlier run with the same options wrote. */
 export async function writeHistory(options: HistoryOptions): Promise<History> {
   const departures = join(options.folder, 'departures.jsonl');
   const arrivals = join(options.folder, 'arrivals.jsonl');
   const stamp = join(options.folder, 'history.json');
-  const wanted = { hub: options.hub ?? null, from: options.from };
+  const wanted = { hub: options.hub ?? null, from: options.from, format: eventFormat };
   const kept = readStamp(stamp);
-  if (kept !== undefined && kept.hub === wanted.hub && kept.from === wanted.from)
+  if (kept !== undefined && kept.hub === wanted.hub && kept.from === wanted.from && kept.format === wanted.format)
     return { flights: kept.flights, departures, arrivals };
   const flights = await readFlights(options);
   const timed = flights.map((flight) => ({ flight, departureMs: instantOf(flight) }));
@@ -56,9 +59,16 @@ function landed({ flight, departureMs }: Timed): number {
   return arrivalMs(departureMs, flight.distance);
 }
 
-function readStamp(path: string): { hub: string | null; from: string; flights: number } | undefined {
+interface Stamp {
+  readonly hub: string | null;
+  readonly from: string;
+  readonly format?: number;
+  readonly flights: number;
+}
+
+function readStamp(path: string): Stamp | undefined {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
-  return JSON.parse(readFileSync(path, 'utf8')) as { hub: string | null; from: string; flights: number };
+  return JSON.parse(readFileSync(path, 'utf8')) as Stamp;
 }
 
 function writeLines(path: string, rows: readonly object[]): void {

@@ -19,6 +19,11 @@ export async function runPipeline(client: MeshClient, request: RunRequest, narra
     120_000,
     ['not-found'],
   );
+  return watchRun(client, started, narrator);
+}
+
+/** Tells the steps of a run that somebody has started as they succeed. @returns the run when it has ended, however */
+export async function watchRun(client: MeshClient, started: Run, narrator: Narrator): Promise<Run> {
   const told = new Set<string>();
   return patiently(async () => {
     let last = started;

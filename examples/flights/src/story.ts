@@ -48,7 +48,9 @@ export async function runStory(mesh: MeshState, options: StoryOptions, narrator:
     const departures = await readDepartures(options.history.departures, liveToMs);
     narrator.step(`replaying departures and arrivals, 9 April to 9 June 2001 (hub ${options.hub})`);
     const before = await replay(client, 0, liveFromMs, narrator, departures.total * 2);
-    const life = new Life(client, narrator, runKey(options.hub, definitions));
+    const life = new Life(client, narrator, runKey(options.hub, definitions), (fromMs, toMs) =>
+      askedBetween(departures.live, fromMs, toMs),
+    );
     const run = await life.begin({ dataFromMs: trainFromMs, dataToMs: liveFromMs, validateFromMs });
     narrator.step(
       `10 June and ${options.days} days on: every departure predicted at its instant, in slices of six hours`,
@@ -59,10 +61,12 @@ export async function runStory(mesh: MeshState, options: StoryOptions, narrator:
     const seen = {
       endpoint,
       liveFromMs,
+      liveToMs,
       eventsIn,
       ...live,
       run,
       rollouts: life.told,
+      recovery: await life.recovered(),
       eventsPerSecond: before.events / before.seconds,
       startedMs: options.startedMs,
     };
@@ -107,6 +111,11 @@ async function readDepartures(path: string, toMs: number): Promise<{ total: numb
     if (ms >= liveFromMs) live.push(event);
   }
   return { total, live };
+}
+
+function askedBetween(departures: readonly DepartureEvent[], fromMs: number, toMs: number): number {
+  return departures.filter(({ departed_at }) => Date.parse(departed_at) >= fromMs && Date.parse(departed_at) < toMs)
+    .length;
 }
 
 /** Publishes what happened in [from, to) and waits until the features have it. Repeatable: an event that comes again counts once. */

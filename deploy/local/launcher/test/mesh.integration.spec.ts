@@ -23,7 +23,8 @@ import { type Mesh, startMesh } from '../mesh.js';
 import { ensurePython, ensureTrainingPython } from '../training-python.js';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'millrace-promises-'));
-const days = 14;
+/** Into the days in which the feed has changed and nobody has noticed it yet: what the mesh does about it then is a story of its own. */
+const days = 8;
 const slicesPerDay = 4;
 const narrator = new Narrator(process.stderr);
 const collector = new OtlpCollector();
@@ -269,7 +270,7 @@ async function millrace(...args: string[]): Promise<{ code: number; stdout: stri
 
 const departure = {
   flight_id: 'test-1',
-  departed_at: '2001-06-20T12:00:00.000Z',
+  departed_at: '2001-06-17T12:00:00.000Z',
   local_minute: 360,
   local_weekday: 2,
   origin: 'DEN',
@@ -392,7 +393,7 @@ describe('the millrace command', () => {
   it('applies what is there already without a change', async () => {
     const { code, stdout } = await millrace('apply', '-f', join(projectRoot(), 'examples/flights/definitions'));
     expect(code).toBe(0);
-    expect(stdout).toMatch(/0 changed, 17 unchanged/);
+    expect(stdout).toMatch(/0 changed, 20 unchanged/);
   }, 60_000);
 
   it('knows the state of every service, as one JSON object', async () => {
