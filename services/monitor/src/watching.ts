@@ -20,7 +20,7 @@ type Settings = Pick<MonitorSettings, 'ARTIFACTS_DIR' | 'WATCH_INTERVAL_MS'>;
 export class Watching {
   readonly handlers: WatchingHandlers;
   private readonly store: WatchingStore;
-  private readonly watched: WatchedFollower;
+  readonly watched: WatchedFollower;
   private readonly alerts: AlertsPublisher;
   private readonly timer: WatchTimer;
   private readonly webhooks = new Map<string, string>();

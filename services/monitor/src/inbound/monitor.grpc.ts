@@ -5,6 +5,7 @@ import {
   type GetPerformanceRequest,
   type GetPerformanceResponse,
   type ListAlertsRequest,
+  type ListPredictionsRequest,
   MonitorService,
 } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
@@ -13,6 +14,7 @@ import { projectRoot } from '#libs/storage/sql-file.js';
 import { binaryPerformance } from '../domain/performance.js';
 import type { PredictionLogStore } from '../outbound/prediction-log.store.js';
 import type { RolloutEvidenceStore } from '../outbound/rollout-evidence.store.js';
+import type { PredictionLogHandlers } from './prediction-log.handlers.js';
 import type { WatchingHandlers } from './watching.handlers.js';
 
 /** DateTime64(3) ends in 2299. */
@@ -25,13 +27,13 @@ export class MonitorGrpc {
     private readonly evidence: RolloutEvidenceStore,
   ) {}
 
-  serve(server: GrpcServer, watching: WatchingHandlers): void {
+  serve(server: GrpcServer, watching: WatchingHandlers, predictions: PredictionLogHandlers): void {
     server.addService(MonitorService, {
       getPerformance: handle.unary((request: GetPerformanceRequest) => this.performance(request)),
       getJudgements: handle.unary((request: GetJudgementsRequest) => this.judgements(request)),
       getDrift: handle.unary((request: GetDriftRequest) => watching.drift(request)),
       listAlerts: handle.unary((request: ListAlertsRequest) => watching.alerts(request)),
-      listPredictions: handle.notBuilt,
+      listPredictions: handle.unary((request: ListPredictionsRequest) => predictions.list(request)),
     });
     server.addReflection('millrace/monitor/v1/monitor.proto', `${projectRoot()}/proto`);
   }
