@@ -14,7 +14,7 @@ import { GrpcServer } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { DenialsPublisher } from './denials.publisher.js';
-import { HttpErrorFilter, requireAccess } from './http-edge.js';
+import { type HttpDoor, HttpErrorFilter, requireAccess } from './http-edge.js';
 import { followPolicies } from './policies.follower.js';
 
 /**
@@ -25,6 +25,7 @@ export async function runService(
   name: ServiceName,
   settings: ServiceSettings,
   module: Type<unknown> | object,
+  door?: HttpDoor,
 ): Promise<void> {
   const fallbackLog = new Logger(name);
   try {
@@ -35,7 +36,7 @@ export async function runService(
       bodyParser: false,
     });
     const [log, readiness, grpc] = [app.get(Logger), app.get(Readiness), app.get(GrpcServer)];
-    app.use(requireAccess(app.get(AccessGuard)));
+    app.use(requireAccess(app.get(AccessGuard), door));
     app.useGlobalFilters(new HttpErrorFilter(log));
     app.connectMicroservice({ strategy: grpc });
     await followPolicies(app.get(MessageLog), app.get(Authorizer), log);

@@ -52,19 +52,21 @@ export class Peer<C extends Client> {
     this.metadata.set('authorization', `Bearer ${token}`);
   }
 
-  /** Rejects with a MillraceError that names the peer. */
-  call<Q, A>(method: (stub: C) => UnaryMethod<Q, A>, request: Q, deadlineMs: number): Promise<A> {
+  /**
+   * Rejects with a MillraceError that names the peer.
+   * @param metadata who asks, where that is not this process
+   */
+  call<Q, A>(
+    method: (stub: C) => UnaryMethod<Q, A>,
+    request: Q,
+    deadlineMs: number,
+    metadata: Metadata = this.metadata,
+  ): Promise<A> {
     return new Promise((resolve, reject) => {
-      method(this.stub).call(
-        this.stub,
-        request,
-        this.metadata,
-        { deadline: Date.now() + deadlineMs },
-        (error, response) => {
-          if (error) reject(fromServiceError(error, this.name));
-          else resolve(response);
-        },
-      );
+      method(this.stub).call(this.stub, request, metadata, { deadline: Date.now() + deadlineMs }, (error, response) => {
+        if (error) reject(fromServiceError(error, this.name));
+        else resolve(response);
+      });
     });
   }
 

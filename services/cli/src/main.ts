@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import { addAuditCommand } from './commands/audit.command.js';
+import { addConsoleCommand } from './commands/console.command.js';
 import { addDefinitionCommands } from './commands/definitions.command.js';
 import { addLogsCommand } from './commands/logs.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
@@ -24,6 +25,7 @@ addRolloutCommands(program);
 addAuditCommand(program);
 addWatchCommands(program);
 addStatusCommands(program);
+addConsoleCommand(program);
 
 try {
   await program.parseAsync();

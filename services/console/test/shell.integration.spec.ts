@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { ListAlertsResponse } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
+import { ListRolloutsResponse } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { token } from '#libs/testing/service-process.js';
+import { type Console, guestToken, openConsole } from './browser.js';
+
+let console_: Console;
+
+beforeAll(async () => {
+  console_ = await openConsole({
+    monitor: { listAlerts: () => ListAlertsResponse.fromPartial({ alerts: [] }) },
+    registry: { listRollouts: () => ListRolloutsResponse.fromPartial({ rollouts: [] }) },
+  });
+}, 60_000);
+afterAll(() => console_?.close(), 30_000);
+
+const hasHorizontalScroll = (page: Page): Promise<boolean> =>
+  page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth');
+
+describe('signing in', () => {
+  it('by the address: the token leaves it at once, and the cookie is out of reach of scripts', async () => {
+    const { page, complaints } = await console_.open();
+    const sent: string[] = [];
+    page.on('request', (request) => sent.push(request.url()));
+    await page.goto(`${console_.url}/#token=${token}`);
+    await page.getByRole('heading', { name: 'Mesh' }).waitFor();
+    expect(page.url()).not.toContain(token);
+    expect(sent.filter((url) => url.includes(token))).toEqual([]);
+    expect(await page.evaluate('document.cookie')).toBe('');
+    const [cookie] = await page.context().cookies();
+    expect(cookie).toMatchObject({ name: 'millrace_session', httpOnly: true, sameSite: 'Strict', path: '/' });
+    expect(complaints).toEqual([]);
+  }, 60_000);
+
+  it('by the form, after a token that is not known was refused; and out again', async () => {
+    const { page, complaints } = await console_.open();
+    await page.goto(console_.url);
+    await page.getByLabel('API token').fill('not-a-token-of-anybody');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('this API token is not known').waitFor();
+    await page.getByLabel('API token').fill(token);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Mesh' }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('API token').waitFor();
+    const after = await page.evaluate("fetch('/api/session').then((response) => response.status)");
+    expect(after).toBe(401);
+    expect(complaints).toEqual([]);
+  }, 60_000);
+});
+
+describe('the picture of the mesh', () => {
+  it.each([
+    ['light', 1280, 800],
+    ['dark', 1280, 800],
+    ['light', 390, 844],
+  ] as const)(
+    'shows every service as it is, live (%s, %i x %i)',
+    async (colorScheme, width, height) => {
+      const { page, complaints } = await console_.visit('#/mesh', { colorScheme, viewport: { width, height } });
+      await page.getByRole('link', { name: /^validator: ready/ }).waitFor();
+      expect(await page.locator('a.service.ready').count()).toBe(10);
+      await page
+        .getByRole('status')
+        .filter({ hasText: /^live$/ })
+        .waitFor();
+      await page
+        .getByRole('cell', { name: 'definitions.changed.v1' })
+        .or(page.getByText('definitions.changed.v1'))
+        .first()
+        .waitFor();
+      expect(await hasHorizontalScroll(page)).toBe(false);
+      expect(await page.evaluate('document.documentElement.dataset.theme')).toBe(colorScheme);
+      expect(complaints).toEqual([]);
+    },
+    60_000,
+  );
+
+  it('tells somebody without a role what is missing, in the words of who refused', async () => {
+    const { page } = await console_.visit('#/mesh', { token: guestToken });
+    await page.getByText('guest may not read mesh/metrics').waitFor();
+    expect(await page.locator('a.service').count()).toBe(0);
+  }, 60_000);
+});
+
+it('without a session nothing under /api answers, and the files of the page hold no data', async () => {
+  for (const path of ['/api/live', '/api/session', '/api/streams', '/api/anything'])
+    expect((await fetch(console_.url + path)).status).toBe(401);
+  const page = await fetch(console_.url);
+  expect(page.status).toBe(200);
+  expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self' 'sha256-/);
+  expect((await fetch(`${console_.url}/assets/../../package.json`)).status).not.toBe(200);
+});

@@ -1,0 +1,6 @@
+import type { Page } from './page.js';
+import { meshPage } from './pages/mesh.page.js';
+import { streamsPage } from './pages/streams.page.js';
+
+/** Every page, in the order of the navigation. */
+export const pages: readonly Page[] = [meshPage, streamsPage];

@@ -1,0 +1,36 @@
+/** 1234567 → 1,234,567. */
+export function count(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
+}
+
+/** Per second, short: 0, 3.2, 480, 12.4k; null = – */
+export function rate(value: number | null): string {
+  if (value === null) return '–';
+  if (value >= 10_000) return `${(value / 1_000).toFixed(1)}k`;
+  return value === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1);
+}
+
+/** A measure to 4 digits: 0.8461. NaN = – */
+export function figure(value: number): string {
+  return Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : '–';
+}
+
+const spans: readonly [string, number][] = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['min', 60],
+];
+
+/** 3 min ago, in 2 h, just now. */
+export function relative(atMs: number, nowMs: number): string {
+  const seconds = Math.round(Math.abs(nowMs - atMs) / 1_000);
+  if (seconds < 5) return 'just now';
+  const [unit, length] = spans.find(([, length]) => seconds >= length) ?? ['s', 1];
+  const text = `${Math.floor(seconds / length)} ${unit}`;
+  return atMs > nowMs ? `in ${text}` : `${text} ago`;
+}
+
+/** 2001-06-20 12:00:00 UTC */
+export function absolute(atMs: number): string {
+  return `${new Date(atMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
