@@ -18,6 +18,7 @@ const tones: Record<string, Tone> = {
   firing: 'bad',
   deny: 'bad',
   rejected: 'bad',
+  refused: 'bad',
   aborted: 'bad',
   'rolled-back': 'bad',
   'not-ready': 'warn',

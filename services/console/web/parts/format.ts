@@ -34,3 +34,18 @@ export function relative(atMs: number, nowMs: number): string {
 export function absolute(atMs: number): string {
   return `${new Date(atMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
+
+/** 850 ms, 12 s, 3 min 20 s, 2 h 5 min; null = – */
+export function duration(ms: number | null): string {
+  if (ms === null) return '–';
+  if (ms < 1_000) return `${ms} ms`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} min`;
+}
+
+/** 0.123 → 12.3 %; null = – */
+export function share(value: number | null): string {
+  return value === null ? '–' : `${(value * 100).toFixed(1)} %`;
+}
