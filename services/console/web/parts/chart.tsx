@@ -1,6 +1,7 @@
 import type { VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
-import uPlot from 'uplot';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type uPlot from 'uplot';
+import { ErrorBox } from './states.js';
 
 export interface Line {
   readonly label: string;
@@ -20,17 +21,35 @@ interface ChartProps {
   readonly height?: number;
 }
 
+/** Half of all the page's bytes: asked for when the first chart is drawn. */
+let library: Promise<typeof uPlot> | undefined;
+
+function useLibrary(): { draw?: typeof uPlot; error?: Error } {
+  const [found, setFound] = useState<{ draw?: typeof uPlot; error?: Error }>({});
+  useEffect(() => {
+    library ??= import('uplot').then((module) => module.default);
+    library.then(
+      // In a box: a state that is a function would be called.
+      (draw) => setFound({ draw }),
+      (error: Error) => setFound({ error }),
+    );
+  }, []);
+  return found;
+}
+
 /** Lines over x, with a legend that says the values under the pointer. Follows its width and the theme. */
 export function Chart({ label, x, lines, time = true, height = 160 }: ChartProps): VNode {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
+  const { draw: Plot, error } = useLibrary();
   const data = [x, ...lines.map(({ values }) => values)] as unknown as uPlot.AlignedData;
   const shape = lines.map((line) => line.label).join('\n');
   useEffect(() => {
-    const element = holder.current!;
+    const element = holder.current;
+    if (Plot === undefined || element === null) return undefined;
     const draw = (): void => {
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(lines, time, element.clientWidth || 300, height), data, element);
+      plot.current = new Plot(optionsOf(lines, time, element.clientWidth || 300, height), data, element);
     };
     draw();
     const observer = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
@@ -41,8 +60,9 @@ export function Chart({ label, x, lines, time = true, height = 160 }: ChartProps
       removeEventListener('themechange', draw);
       plot.current?.destroy();
     };
-  }, [shape, time, height]);
+  }, [Plot, shape, time, height]);
   useEffect(() => plot.current?.setData(data), [data]);
+  if (error !== undefined) return <ErrorBox error={error} />;
   return <div class="chart" role="img" aria-label={label} ref={holder} />;
 }
 
