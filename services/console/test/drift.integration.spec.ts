@@ -110,8 +110,8 @@ describe('the drift of an endpoint', () => {
       ]);
       expect(await rows.nth(25).locator('td').nth(5).textContent()).toBe('–'); // not measured is not 0
       const bar = rows.nth(0).locator('.threshold-bar');
-      const [width, tick] = [bar.locator('.over').getAttribute('width'), bar.locator('line').getAttribute('x1')];
-      expect(Number(await tick) / Number(await width)).toBeCloseTo(0.25 / 0.6);
+      const [filled, tick] = [bar.locator('.over').getAttribute('width'), bar.locator('line').getAttribute('x1')];
+      expect(Number(await tick) / Number(await filled)).toBeCloseTo(0.25 / 0.6);
       expect(await page.locator('.threshold-bar .over').count()).toBe(2);
       await page.getByText('2 of 26 drifted by PSI').waitFor();
       expect(await page.locator('[data-band="auc, realised"]').getAttribute('data-points')).toBe('12');

@@ -8,7 +8,7 @@ export class ApiError extends Error {
   }
 }
 
-const timeoutMs = 15_000;
+const usualTimeoutMs = 15_000;
 type Listener = () => void;
 const onSignedOut = new Set<Listener>();
 
@@ -24,11 +24,16 @@ export async function getJson<T>(path: string): Promise<T> {
 }
 
 /** A call that changes something. @throws ApiError */
-export async function sendJson<T>(method: 'POST' | 'DELETE', path: string, body?: object): Promise<T> {
-  return (await call(method, path, body)) as T;
+export async function sendJson<T>(
+  method: 'POST' | 'DELETE',
+  path: string,
+  body?: object,
+  timeoutMs?: number,
+): Promise<T> {
+  return (await call(method, path, body, timeoutMs)) as T;
 }
 
-async function call(method: string, path: string, body?: object): Promise<unknown> {
+async function call(method: string, path: string, body?: object, timeoutMs = usualTimeoutMs): Promise<unknown> {
   const headers: Record<string, string> = method === 'GET' ? {} : { 'x-millrace-console': '1' };
   let response: Response;
   try {

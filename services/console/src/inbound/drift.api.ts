@@ -15,7 +15,8 @@ import type {
   PerformanceWindowView,
 } from '../../views/drift.view.js';
 import { MeshPeers } from '../outbound/mesh-peers.client.js';
-import { known, textOf, wholeOf } from './query-values.js';
+import { wholeNumber } from './numbers.js';
+import { known, textOf } from './query-values.js';
 
 /** Both read the prediction log. */
 const deadlineMs = 14_000;
@@ -60,7 +61,7 @@ export class DriftApi {
       fromMs: 0,
       toMs: 0,
       segment: '',
-      stepMs: wholeOf('stepMs', stepMs),
+      stepMs: wholeNumber('stepMs', stepMs, 0),
     };
     const found = await this.peers.as(request).ask('monitor', (stub) => stub.getPerformance, asked, deadlineMs);
     return {

@@ -6,7 +6,8 @@ import {
 } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import type { LoggedView, LogPageView } from '../../views/predictions.view.js';
 import { MeshPeers } from '../outbound/mesh-peers.client.js';
-import { instantOf, known, numberOf, textOf, wholeOf } from './query-values.js';
+import { wholeNumber } from './numbers.js';
+import { instantOf, known, numberOf, textOf } from './query-values.js';
 
 const deadlineMs = 14_000;
 
@@ -34,7 +35,7 @@ export class PredictionsApi {
       minScore: numberOf('minScore', query['minScore']),
       maxScore: numberOf('maxScore', query['maxScore']),
       fallbackOnly: textOf(query['fallback']) === 'true',
-      limit: wholeOf('limit', query['limit'], 1_000),
+      limit: wholeNumber('limit', query['limit'], 0),
       before: textOf(query['before']),
     });
     const found = await this.peers.as(request).ask('monitor', (stub) => stub.listPredictions, asked, deadlineMs);

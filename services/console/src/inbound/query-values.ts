@@ -6,15 +6,6 @@ export function textOf(value: unknown): string {
   return String((Array.isArray(value) ? value[0] : value) ?? '');
 }
 
-/** Empty = 0. @throws MillraceError invalid-argument: not a whole number from 0 to `most` */
-export function wholeOf(name: string, value: unknown, most = Number.MAX_SAFE_INTEGER): number {
-  const text = textOf(value);
-  const number = Number(text);
-  if (text.trim() !== text || !Number.isInteger(number) || number < 0 || number > most)
-    throw new MillraceError('invalid-argument', `${name}: "${text.slice(0, 50)}" is not a whole number up to ${most}`);
-  return number;
-}
-
 /** Empty = 0. @throws MillraceError invalid-argument: not a number */
 export function numberOf(name: string, value: unknown): number {
   const number = Number(textOf(value));

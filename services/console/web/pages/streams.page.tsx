@@ -92,11 +92,14 @@ function Stream({ stream }: { stream: StreamView }): VNode {
   );
 }
 
+const names: Record<string, string> = { rawEvents: 'raw', validEvents: 'valid', quarantinedEvents: 'quarantined' };
+
 /** From the live stream: what came, what was valid, what was not. */
 function Counts({ stream }: { stream: string }): VNode {
   const { mesh } = useLive();
-  const topics = mesh?.topics.filter((topic) => topic.stream === stream) ?? [];
-  const names: Record<string, string> = { rawEvents: 'raw', validEvents: 'valid', quarantinedEvents: 'quarantined' };
+  const topics = Object.keys(names).flatMap(
+    (id) => mesh?.topics.filter((topic) => topic.id === id && topic.stream === stream) ?? [],
+  );
   return (
     <dl class="figures">
       {topics.map(({ id, records, rate: perSecond }) => (

@@ -66,6 +66,11 @@ export function Chart({ label, x, lines, time = true, height = 160 }: ChartProps
   return <div class="chart" role="img" aria-label={label} ref={holder} />;
 }
 
+/** 18:43:07, here; at is epoch seconds. */
+function clock(at: number): string {
+  return new Date(at * 1_000).toTimeString().slice(0, 8);
+}
+
 function optionsOf(lines: readonly Line[], time: boolean, width: number, height: number): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(name).trim();
@@ -79,10 +84,10 @@ function optionsOf(lines: readonly Line[], time: boolean, width: number, height:
     width,
     height,
     scales: { x: { time }, y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
-    axes: [axis, { ...axis, size: 48 }],
+    axes: [time ? { ...axis, values: (_plot, ticks) => ticks.map(clock) } : axis, { ...axis, size: 60 }],
     cursor: { drag: { x: false, y: false } },
     series: [
-      {},
+      time ? { label: 'time', value: (_plot, at) => (at === null ? '–' : clock(at)) } : { label: 'x' },
       ...lines.map(({ label, colour: name, format }) => ({
         label,
         stroke: colour(name),

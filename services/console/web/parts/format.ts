@@ -7,7 +7,7 @@ export function count(value: number): string {
 export function rate(value: number | null): string {
   if (value === null) return '–';
   if (value >= 10_000) return `${(value / 1_000).toFixed(1)}k`;
-  return value === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1);
+  return value === 0 || value >= 100 ? count(value) : value.toFixed(1);
 }
 
 /** A measure to 4 digits: 0.8461. NaN = – */

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import type { MeshFrame, TopicView } from '../../views/mesh.view.js';
+import type { MeshFrame } from '../../views/mesh.view.js';
 import { hrefOf } from '../route.js';
 import { count, rate } from './format.js';
 
@@ -31,11 +31,11 @@ const ways: readonly Way[] = [
   { id: 'rawEvents', name: 'raw', path: 'M168 90H252', label: [210, 78] },
   { id: 'validEvents', name: 'valid', path: 'M408 90H492', label: [450, 78] },
   { id: 'quarantinedEvents', name: 'quarantined', path: 'M300 64V30H360V64', label: [330, 22] },
-  { id: 'predictionsLogged', name: 'predictions', path: 'M492 290H408', label: [450, 278] },
-  { id: 'routesChanged', name: 'routes', path: 'M740 116L640 264', label: [662, 190] },
-  { id: 'modelsChanged', name: 'models', path: 'M810 116V264', label: [848, 190] },
-  { id: 'rolloutsJudged', name: 'verdicts', path: 'M350 316V372H900V116', label: [700, 364] },
-  { id: 'alertsRaised', name: 'alerts', path: 'M320 316V410H1090V116', label: [700, 402] },
+  { id: 'predictionsLogged', name: 'predictions', path: 'M492 290H408', label: [450, 250] },
+  { id: 'routesChanged', name: 'routes', path: 'M740 116L640 264', label: [648, 190] },
+  { id: 'modelsChanged', name: 'models', path: 'M810 116V264', label: [768, 220] },
+  { id: 'rolloutsJudged', name: 'verdicts', path: 'M350 316V372H905V140H868V116', label: [620, 364] },
+  { id: 'alertsRaised', name: 'alerts', path: 'M320 316V410H930V160H985V116', label: [620, 402] },
   { id: 'auditRecorded', name: 'audit, from all', path: 'M1030 240V264', label: [1030, 232] },
   { id: 'definitionsChanged', name: 'definitions, to all', path: 'M810 64V40', label: [810, 32] },
 ];
@@ -64,7 +64,7 @@ export function Picture({ frame, chosen }: { frame: MeshFrame; chosen: string })
           <path class="question" d={path} />
         ))}
         {ways.map((way) => (
-          <WayDrawn way={way} topics={frame.topics.filter(({ id }) => id === way.id)} />
+          <WayDrawn way={way} perSecond={rateOf(frame, way.id)} />
         ))}
         {frame.services.map(({ name, state }) => (
           <ServiceDrawn name={name} state={state} lag={lagOf(frame, name)} chosen={name === chosen} />
@@ -74,15 +74,13 @@ export function Picture({ frame, chosen }: { frame: MeshFrame; chosen: string })
   );
 }
 
-function WayDrawn({ way, topics }: { way: Way; topics: readonly TopicView[] }): VNode {
-  const known = topics.filter((topic) => topic.rate !== null);
-  const sum = known.length === 0 ? null : known.reduce((total, topic) => total + topic.rate!, 0);
+function WayDrawn({ way, perSecond }: { way: Way; perSecond: number | null }): VNode {
   const [x, y] = way.label;
   return (
-    <g class={sum !== null && sum > 0 ? 'way flows' : 'way'}>
+    <g class={perSecond !== null && perSecond > 0 ? 'way flows' : 'way'}>
       <path d={way.path} marker-end="url(#tip)" />
       <text x={x} y={y}>
-        {way.name} <tspan class="rate">{rate(sum)}/s</tspan>
+        {way.name} <tspan class="rate">{rate(perSecond)}/s</tspan>
       </text>
     </g>
   );
@@ -115,6 +113,13 @@ function ServiceDrawn({ name, state, lag, chosen }: ServiceDrawnProps): VNode | 
       </text>
     </a>
   );
+}
+
+/** Records a second over all streams; of the log, predictions: a record holds many. */
+function rateOf({ topics, predictionRate }: MeshFrame, id: string): number | null {
+  if (id === 'predictionsLogged') return predictionRate;
+  const known = topics.flatMap((topic) => (topic.id === id && topic.rate !== null ? [topic.rate] : []));
+  return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0);
 }
 
 function lagOf(frame: MeshFrame, service: string): number {
