@@ -15,7 +15,6 @@ export class FeatureNamesFollower {
   private readonly views = new Map<string, FeatureViewSpec>();
   private readonly streams = new Map<string, StreamSpec>();
   private readonly byDigest = new Map<string, readonly string[]>();
-  private changed = true;
   private follower: Consumer | undefined;
 
   constructor(
@@ -32,8 +31,10 @@ export class FeatureNamesFollower {
       };
       if (spec === undefined) tables[kind]?.delete(name);
       else tables[kind]?.set(name, spec);
-      this.changed ||= tables[kind] !== undefined;
+      // What is there at the start is learned together; what is replaced later must have been learned before.
+      if (this.follower !== undefined && tables[kind] !== undefined) this.learn();
     });
+    this.learn();
   }
 
   async stop(): Promise<void> {
@@ -42,13 +43,11 @@ export class FeatureNamesFollower {
 
   /** In vector order; empty = no service of this digest is defined, or was since the start. */
   namesOf(digest: string): readonly string[] {
-    if (this.changed) this.learn();
     return this.byDigest.get(digest) ?? [];
   }
 
   /** Names of a digest never change, so those of definitions that were replaced stay right. */
   private learn(): void {
-    this.changed = false;
     for (const service of this.services.values()) {
       const spine = this.streams.get(service.spine);
       if (spine !== undefined)
