@@ -54,7 +54,7 @@ describe('the origin of a prediction', () => {
       await box('rollout').focus();
       await page.keyboard.press('Enter');
       await page.waitForURL(/at=rollout/);
-      expect(await page.evaluate('document.activeElement.textContent')).toBe('Rollout');
+      await page.locator('h2:focus').getByText('Rollout', { exact: true }).waitFor();
       await expectSound(page, complaints);
     },
     60_000,

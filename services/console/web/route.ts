@@ -16,6 +16,7 @@ export function useRoute(): Route {
   useEffect(() => {
     const changed = (): void => setRoute(currentRoute());
     addEventListener('hashchange', changed);
+    changed(); // it may have changed since it was first read
     return () => removeEventListener('hashchange', changed);
   }, []);
   return route;

@@ -112,7 +112,7 @@ function Votes({ votes }: { votes: readonly VoteView[] }): VNode {
         { title: 'As', cell: ({ roles }) => roles.join(', ') },
         { title: 'Vote', cell: ({ approve }) => <Badge text={approve ? 'approved' : 'rejected'} /> },
         { title: 'When', cell: ({ atMs }) => <Time atMs={atMs} /> },
-        { title: 'Comment', cell: ({ comment }) => comment || '–' },
+        { title: 'Comment', cell: ({ comment }) => <span class="words">{comment || '–'}</span> },
       ]}
     />
   );

@@ -110,7 +110,7 @@ function Alerts({ alerts }: { alerts: readonly AlertChangeView[] }): VNode {
       columns={[
         { title: 'State', cell: ({ state }) => <Badge text={state} /> },
         { title: 'Breach', cell: ({ breach }) => breach },
-        { title: 'Why', cell: ({ summary }) => summary },
+        { title: 'Why', cell: ({ summary }) => <span class="words">{summary}</span> },
         { title: 'Version', number: true, cell: ({ version }) => version },
         { title: 'Since', cell: ({ startsMs }) => <Time atMs={startsMs} /> },
         { title: 'Until', cell: ({ endsMs }) => <Time atMs={endsMs} /> },

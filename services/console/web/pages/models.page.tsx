@@ -188,11 +188,11 @@ function RunList({ runs, model, compared }: RunListProps): VNode {
     },
     { title: 'State', cell: ({ state }) => <Badge text={state} /> },
     { title: 'Version', number: true, cell: ({ version }) => version || '–' },
-    { title: 'Reason', cell: ({ reason }) => reason },
+    { title: 'Reason', cell: ({ reason }) => <span class="words">{reason}</span> },
     { title: 'Pipeline', cell: ({ pipeline }) => pipeline },
     { title: 'Made', cell: ({ createdMs }) => <Time atMs={createdMs} /> },
     { title: 'Took', number: true, cell: ({ durationMs }) => duration(durationMs) },
-    { title: 'Problem', cell: ({ error }) => error },
+    { title: 'Problem', cell: ({ error }) => <span class="words">{error}</span> },
   ];
   return (
     <>

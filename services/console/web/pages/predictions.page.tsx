@@ -90,6 +90,7 @@ function FilterForm({ filters }: { filters: Filters }): VNode {
 }
 
 const headings = ['Prediction', 'As of', 'Endpoint', 'Version', 'Arm', 'Join key', 'Score', 'Label', 'Took'];
+const numbers = ['Version', 'Score', 'Label', 'Took'];
 
 function Log({ predictions }: { predictions: readonly LoggedView[] }): VNode {
   const only = predictions.length === 1 ? predictions[0]!.predictionId : '';
@@ -102,7 +103,7 @@ function Log({ predictions }: { predictions: readonly LoggedView[] }): VNode {
         <thead>
           <tr>
             {headings.map((heading) => (
-              <th scope="col" key={heading}>
+              <th scope="col" class={numbers.includes(heading) ? 'number' : undefined} key={heading}>
                 {heading}
               </th>
             ))}

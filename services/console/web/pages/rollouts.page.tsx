@@ -6,7 +6,7 @@ import { Asked } from '../parts/asked.js';
 import { Badge } from '../parts/badge.js';
 import { Confirmed } from '../parts/confirmed.js';
 import { Guardrails } from '../parts/guardrails.js';
-import { RolloutSteps } from '../parts/rollout-steps.js';
+import { RolloutSteps, StepProgress } from '../parts/rollout-steps.js';
 import { type Column, Table } from '../parts/table.js';
 import { Time } from '../parts/time.js';
 import { hrefOf, type Route } from '../route.js';
@@ -69,7 +69,7 @@ const listColumns: readonly Column<RolloutDetailView>[] = [
   },
   { title: 'Started', cell: ({ startedMs }) => <Time atMs={startedMs} /> },
   { title: 'By', cell: ({ startedBy }) => startedBy },
-  { title: 'Last move', cell: ({ moves }) => moves.at(-1)?.cause ?? '' },
+  { title: 'Last move', cell: ({ moves }) => <span class="words">{moves.at(-1)?.cause}</span> },
 ];
 
 function One({ id }: { id: string }): VNode {
@@ -83,10 +83,11 @@ function One({ id }: { id: string }): VNode {
         {(rollout, again) => (
           <>
             <Heading rollout={rollout} again={again} />
+            <RolloutSteps rollout={rollout} />
             <Asked<JudgementView[]> path={`/api/rollouts/judgements${query}`} what="its judgements" everyMs={everyMs}>
               {(judgements) => (
                 <>
-                  <RolloutSteps rollout={rollout} judgement={judgements.at(-1)} />
+                  <StepProgress rollout={rollout} judgement={judgements.at(-1)} />
                   <Guardrails judgements={judgements} />
                 </>
               )}
@@ -153,7 +154,7 @@ function Moves({ moves }: { moves: readonly MoveView[] }): VNode {
           { title: 'To', cell: ({ to }) => <Badge text={to} /> },
           { title: 'Step', number: true, cell: ({ step }) => step + 1 },
           { title: 'By', cell: ({ movedBy }) => movedBy },
-          { title: 'Cause', cell: ({ cause }) => cause },
+          { title: 'Cause', cell: ({ cause }) => <span class="words">{cause}</span> },
         ]}
       />
     </section>

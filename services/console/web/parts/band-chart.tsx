@@ -35,7 +35,7 @@ interface BandChartProps {
 const [left, right, top, bottom] = [58, 12, 10, 22];
 const mostDots = 60;
 
-/** Estimates with their intervals, and the levels that they are held against. What is far outside in the first half, where an interval is wide, is cut. */
+/** Estimates with their intervals, and the levels that they are held against. Where an interval begins very wide, it is cut. */
 export function BandChart({ label, x, bands, marks = [], formatX, height = 200 }: BandChartProps): VNode {
   const holder = useRef<HTMLDivElement>(null);
   const width = useWidth(holder);
@@ -154,15 +154,24 @@ function useWidth(holder: { current: HTMLDivElement | null }): number {
   return width;
 }
 
-/** Everything of the second half, estimates and marks of all; a tenth more on both sides. */
+/** All estimates and marks, the bounds of the second half, and those before that are not much wider; a tenth more on both sides. */
 function rangeOf(bands: readonly Band[], marks: readonly Mark[]): [number, number] {
   const half = (values: Values = []): Values => values.slice(Math.floor(values.length / 2));
-  const all = bands.flatMap(({ mid, low, high }) => [...half(mid), ...half(low), ...half(high)]);
-  const values = [...all.filter((value) => value !== null), ...marks.map(({ value }) => value)];
-  if (values.length === 0) return [0, 1];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const needed = numbersOf(bands.flatMap(({ mid, low, high }) => [...mid, ...half(low), ...half(high)]));
+  const [from, to] = extentOf([...needed, ...marks.map(({ value }) => value)]);
+  const near = (value: number): boolean => value > from - (to - from) / 2 && value < to + (to - from) / 2;
+  const bounds = numbersOf(bands.flatMap(({ low = [], high = [] }) => [...low, ...high])).filter(near);
+  const [low, high] = extentOf([from, to, ...bounds]);
   const pad = high === low ? Math.abs(high) / 10 || 1 : (high - low) / 10;
   return [low - pad, high + pad];
+}
+
+function numbersOf(values: Values): number[] {
+  return values.filter((value) => value !== null);
+}
+
+function extentOf(values: readonly number[]): [number, number] {
+  return values.length === 0 ? [0, 1] : [Math.min(...values), Math.max(...values)];
 }
 
 /** About five round numbers between. */

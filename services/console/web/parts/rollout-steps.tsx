@@ -20,36 +20,36 @@ const words: Readonly<Record<Standing, string>> = {
 };
 
 /** The way from pending to live as a picture: what is behind it, where it stands, what comes. */
-export function RolloutSteps({
-  rollout,
-  judgement,
-}: {
-  rollout: RolloutDetailView;
-  judgement: JudgementView | undefined;
-}): VNode {
+export function RolloutSteps({ rollout }: { rollout: RolloutDetailView }): VNode {
   return (
     <section>
       <h2>Steps</h2>
       <ol class="steps">
-        {stopsOf(rollout).map(({ name, detail, standing }) => (
-          <li
-            class={standing}
-            aria-current={standing === 'now' || standing === 'paused' ? 'step' : undefined}
-            key={name}
-          >
+        {stopsOf(rollout).map(({ name, detail, standing }, i) => (
+          <li class={standing} aria-current={standing === 'now' || standing === 'paused' ? 'step' : undefined} key={i}>
             <b>{name}</b>
             <span>{detail}</span>
             <span class="standing">{words[standing]}</span>
           </li>
         ))}
       </ol>
-      {judgement !== undefined && judgement.step === rollout.step && isTrying(rollout) ? (
-        <p>
-          {count(judgement.stepPredictions)} of {count(judgement.neededPredictions)} predictions by the candidate in
-          this step.
-        </p>
-      ) : null}
     </section>
+  );
+}
+
+interface ProgressProps {
+  readonly rollout: RolloutDetailView;
+  readonly judgement: JudgementView | undefined;
+}
+
+/** How far the step is, by the newest judgement of it. */
+export function StepProgress({ rollout, judgement }: ProgressProps): VNode | null {
+  if (judgement === undefined || judgement.step !== rollout.step || !isTrying(rollout)) return null;
+  const { stepPredictions, neededPredictions } = judgement;
+  return (
+    <p>
+      {count(stepPredictions)} of {count(neededPredictions)} predictions by the candidate in this step.
+    </p>
   );
 }
 

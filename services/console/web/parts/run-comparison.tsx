@@ -23,7 +23,7 @@ function SideBySide({ runs }: { runs: readonly RunDetailView[] }): VNode {
   const differing = rows.filter(({ cells }) => new Set(cells).size > 1).length;
   return (
     <>
-      <h3>Side by side</h3>
+      <h2>Side by side</h2>
       <p class="quiet">
         {differing} of {rows.length} rows differ; ≠ marks what is not as in the first run.
       </p>
