@@ -18,7 +18,7 @@ export const driftPage: Page = {
   render: (route) => <DriftPage route={route} />,
 };
 
-const everyMs = 10_000;
+const everyMs = 30_000;
 type Statistic = 'psi' | 'ks' | 'js' | 'wasserstein';
 const statistics: readonly Statistic[] = ['psi', 'ks', 'js', 'wasserstein'];
 const titles: Readonly<Record<Statistic, string>> = { psi: 'PSI', ks: 'KS', js: 'JS', wasserstein: 'Wasserstein' };

@@ -10,7 +10,7 @@ import { Picture } from '../parts/picture.js';
 import { Empty, ErrorBox, Loading } from '../parts/states.js';
 import { type Column, Table } from '../parts/table.js';
 import { Time } from '../parts/time.js';
-import type { Route } from '../route.js';
+import { hrefOf, type Route } from '../route.js';
 
 export const meshPage: Page = {
   path: '/mesh',
@@ -143,7 +143,8 @@ function Alerts({ live }: { live: Live }): VNode {
       <Refused live={live} part="alerts" />
       {live.alerts.map((alert: AlertView) => (
         <div class="alert" role="alert" key={alert.fingerprint}>
-          <Badge text="firing" /> <strong>{alert.breach}</strong> {alert.endpoint}: {alert.summary}{' '}
+          <Badge text="firing" /> <strong>{alert.breach}</strong>{' '}
+          <a href={hrefOf('/drift', { endpoint: alert.endpoint })}>{alert.endpoint}</a>: {alert.summary}{' '}
           <span class="quiet">
             <Time atMs={alert.startsMs} />
           </span>
@@ -155,7 +156,10 @@ function Alerts({ live }: { live: Live }): VNode {
 
 function Rollouts({ live }: { live: Live }): VNode {
   const columns: readonly Column<RolloutView>[] = [
-    { title: 'Endpoint', cell: ({ endpoint }) => endpoint },
+    {
+      title: 'Endpoint',
+      cell: ({ endpoint, rolloutId }) => <a href={hrefOf('/rollouts', { id: rolloutId })}>{endpoint}</a>,
+    },
     { title: 'Version', number: true, cell: ({ version }) => version },
     { title: 'State', cell: ({ state }) => <Badge text={state} /> },
     { title: 'Step', number: true, cell: ({ step, steps }) => `${step + 1} of ${steps}` },

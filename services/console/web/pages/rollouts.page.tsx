@@ -19,6 +19,7 @@ export const rolloutsPage: Page = {
 };
 
 const everyMs = 2_000;
+const endedEveryMs = 15_000;
 /** What a person can do in each state, as the registry has it. */
 const actionsOf: Readonly<Record<string, readonly string[]>> = {
   pending: ['abort'],
@@ -84,7 +85,11 @@ function One({ id }: { id: string }): VNode {
           <>
             <Heading rollout={rollout} again={again} />
             <RolloutSteps rollout={rollout} />
-            <Asked<JudgementView[]> path={`/api/rollouts/judgements${query}`} what="its judgements" everyMs={everyMs}>
+            <Asked<JudgementView[]>
+              path={`/api/rollouts/judgements${query}`}
+              what="its judgements"
+              everyMs={rollout.state in actionsOf ? everyMs : endedEveryMs}
+            >
               {(judgements) => (
                 <>
                   <StepProgress rollout={rollout} judgement={judgements.at(-1)} />
