@@ -41,7 +41,7 @@ describe('the origin of a prediction', () => {
     'is a picture from the answer back to the events, with every fact and the proof (%s, %i x %i)',
     async (scheme, width, height) => {
       const { page, complaints } = await console_.visit('#/trace?id=7f3a-9', lookOf(scheme, width, height));
-      await page.getByText('The audit log bears out all of these 12 links').waitFor();
+      await page.getByText('bears out all of these 12 links; of 1 something is kept nowhere.').waitFor();
       const box = (kind: string) => page.locator(`[data-origin=${kind}]`);
       expect(await page.locator('[data-origin]').count()).toBe(10);
       expect(await box('events').getAttribute('aria-label')).toBe('Events: 2 items');

@@ -133,10 +133,10 @@ function Row({ one, open, onToggle }: { one: LoggedView; open: boolean; onToggle
             <code>{one.predictionId}</code>
           </button>
         </th>
-        <td>
+        <td class="whole">
           <Instant atMs={one.asOfMs} />
         </td>
-        <td>{one.endpoint}</td>
+        <td class="whole">{one.endpoint}</td>
         <td class="number">{one.version}</td>
         <td>
           {one.arm} {one.fallback ? <Badge text="fallback" tone="warn" /> : null}

@@ -62,12 +62,13 @@ function TracePage({ route }: { route: Route }): VNode {
 
 function Origin({ trace: { predictionId, items }, at }: { trace: TraceView; at: string }): VNode {
   const unproved = items.filter((item) => standingOf([item]) === 'bad').length;
+  const unrecorded = items.filter((item) => standingOf([item]) === 'warn').length;
   return (
     <>
       <p>
         <Badge text={unproved === 0 ? 'proved' : 'not proved'} tone={unproved === 0 ? 'good' : 'bad'} />{' '}
         {unproved === 0
-          ? `The audit log bears out all of these ${items.length} links.`
+          ? `The audit log bears out all of these ${items.length} links${unrecorded === 0 ? '' : `; of ${unrecorded} something is kept nowhere`}.`
           : `${unproved} of ${items.length} links are not proved by the audit log.`}
       </p>
       <OriginPicture predictionId={predictionId} items={items} names={kinds} />

@@ -45,7 +45,7 @@ function SideBySide({ runs }: { runs: readonly RunDetailView[] }): VNode {
               <tr key={`${group} ${name}`}>
                 <th scope="row">
                   {group === '' ? null : <span class="quiet">{group} </span>}
-                  {name}
+                  <span>{name}</span>
                 </th>
                 {cells.map((text, i) => (
                   <td class={text === cells[0] ? undefined : 'differs'} key={runs[i]!.runId}>
