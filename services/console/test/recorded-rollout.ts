@@ -55,6 +55,30 @@ export const aborted = Rollout.fromPartial({
   ],
 });
 
+export const pending = Rollout.fromPartial({
+  ...canary,
+  rolloutId: 'r-pending',
+  state: 'pending',
+  step: 0,
+  approvalDigest: digest,
+  moves: [
+    { from: '', to: 'pending', step: 0, cause: 'two-eyes asks for 2 votes', movedBy: 'policy', movedMs: startMs },
+  ],
+});
+
+/** Began at its second step, and went through. */
+export const live = Rollout.fromPartial({
+  ...canary,
+  rolloutId: 'r-live',
+  state: 'live',
+  step: 2,
+  moves: [
+    { from: '', to: 'canary', step: 1, cause: 'vouched for (from step 1)', movedBy: 'ann', movedMs: startMs },
+    { from: 'canary', to: 'canary', step: 2, cause: 'within the margin', movedBy: 'judge', movedMs: startMs + 1_000 },
+    { from: 'canary', to: 'live', step: 2, cause: 'within the margin', movedBy: 'judge', movedMs: startMs + 2_000 },
+  ],
+});
+
 /** 40 judgements, newest first: the intervals close around a small harm; errors cannot be measured in the first five. */
 export const judgements = Array.from({ length: 40 }, (_, i) => {
   const rows = 60 + i * 45;
@@ -104,7 +128,7 @@ export const judgements = Array.from({ length: 40 }, (_, i) => {
 }).reverse();
 
 export function rolloutOf(id: string): Rollout {
-  const found = [canary, aborted].find(({ rolloutId }) => rolloutId === id);
+  const found = [canary, aborted, pending, live].find(({ rolloutId }) => rolloutId === id);
   if (found === undefined) throw new MillraceError('not-found', `there is no rollout ${id}`);
   return found;
 }

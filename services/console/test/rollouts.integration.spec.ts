@@ -79,7 +79,7 @@ describe('a rollout', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
-    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.locator('dialog').waitFor({ state: 'detached' });
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Pause');
     expect(moved).toEqual([]);
     await page.keyboard.press('Enter');
@@ -120,6 +120,25 @@ describe('a rollout', () => {
     expect(await page.getByRole('button', { name: /^(Promote|Pause|Resume|Abort)$/ }).count()).toBe(0);
     expect(complaints).toEqual([]);
   }, 60_000);
+
+  it.each([
+    ['r-pending', ['now', 'to come', 'to come', 'to come', 'to come'], ['Abort']],
+    ['r-live', ['skipped', 'done', 'done', 'done'], []],
+  ] as const)(
+    '%s shows how it came where it is, and only what can be done there',
+    async (id, standings, actions) => {
+      const { page, complaints } = await console_.visit(`#/rollouts?id=${id}`);
+      await page.locator('ol.steps li').first().waitFor();
+      expect(await page.locator('ol.steps .standing').allTextContents()).toEqual(standings);
+      expect(await page.getByRole('button', { name: /^(Promote|Pause|Resume|Abort)$/ }).allTextContents()).toEqual(
+        actions,
+      );
+      const approval = page.getByRole('link', { name: 'ab12ab12ab12' });
+      expect(await approval.count()).toBe(id === 'r-pending' ? 1 : 0);
+      expect(complaints).toEqual([]);
+    },
+    60_000,
+  );
 
   it('is not shown to somebody without a role', async () => {
     const { page } = await console_.visit('#/rollouts?id=r-canary', { token: guestToken });
