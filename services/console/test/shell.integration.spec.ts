@@ -120,6 +120,21 @@ it('the keyboard alone reaches everything: skip link, pages, a service in the pi
   expect(complaints).toEqual([]);
 }, 60_000);
 
+it('the policy lets no script in that is not of the page', async () => {
+  const { page, complaints } = await console_.visit('#/mesh');
+  await page.evaluate(
+    "document.body.append(Object.assign(document.createElement('script'), { text: 'window.smuggled = 1' }))",
+  );
+  await page.evaluate(
+    'document.body.insertAdjacentHTML(\'beforeend\', \'<img src="/none" onerror="window.smuggled = 2">\')',
+  );
+  await expect(page.evaluate("fetch('http://127.0.0.1:1/').then(() => 'sent', (error) => error.name)")).resolves.toBe(
+    'TypeError',
+  );
+  expect(await page.evaluate('window.smuggled')).toBeUndefined();
+  expect(complaints.filter((text) => /Content Security Policy/.test(text)).length).toBeGreaterThanOrEqual(2);
+}, 60_000);
+
 it('the theme is as the system says until somebody says otherwise, which is remembered', async () => {
   const { page, complaints } = await console_.visit('#/mesh', { colorScheme: 'light' });
   const theme = (): Promise<string> => page.evaluate('document.documentElement.dataset.theme');
