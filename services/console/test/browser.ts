@@ -1,8 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import chromium from '@sparticuz/chromium';
-import { type Browser, type BrowserContextOptions, chromium as playwright, type Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { AccessGuard } from '#libs/auth/access-guard.js';
 import { Authorizer } from '#libs/auth/authorizer.js';
@@ -17,6 +16,7 @@ import { addressSetting, httpAddressSetting, serviceNames } from '#libs/contract
 import { type CallContext, GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { launchBrowser, openPage } from '#libs/testing/chromium.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
 import { type AskedService, askedServices } from '../src/console.settings.js';
 
@@ -90,32 +90,6 @@ export async function openConsole(
       http.server.close();
     },
   };
-}
-
-/** Not with the package's own arguments: in one process contexts share their cookies, and without web security no policy is tested. */
-export async function launchBrowser(): Promise<Browser> {
-  return playwright.launch({
-    executablePath: await chromium.executablePath(),
-    headless: true,
-    args: ['--no-sandbox', '--disable-setuid-sandbox', '--font-render-hinting=none'],
-  });
-}
-
-/** A page that notes every error of its console, exception and violation of the content policy. */
-export async function openPage(
-  browser: Browser,
-  options: BrowserContextOptions = {},
-): Promise<{ page: Page; complaints: string[] }> {
-  const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('console', (message) => {
-    // A refused call is said on the page; the browser notes each as well.
-    if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
-  });
-  return { page, complaints };
 }
 
 async function serve(answers: Answers): Promise<{ server: GrpcServer; address: string }> {

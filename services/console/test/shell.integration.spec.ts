@@ -92,3 +92,90 @@ it('without a session nothing under /api answers, and the files of the page hold
   expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self' 'sha256-/);
   expect((await fetch(`${console_.url}/assets/../../package.json`)).status).not.toBe(200);
 });
+
+it('the keyboard alone reaches everything: skip link, pages, a service in the picture', async () => {
+  const { page, complaints } = await console_.visit('#/mesh');
+  await page.reload();
+  await page.getByRole('link', { name: /^ingest: ready/ }).waitFor();
+  const focused = (): Promise<string> => page.evaluate('document.activeElement.textContent');
+  await page.keyboard.press('Tab');
+  expect(await focused()).toBe('Skip to content');
+  expect(await page.evaluate("getComputedStyle(document.activeElement).outlineStyle !== 'none'")).toBe(true);
+  await page.keyboard.press('Enter');
+  expect(await page.evaluate('document.activeElement.id')).toBe('main');
+  await page.reload();
+  await page.getByRole('link', { name: /^ingest: ready/ }).waitFor();
+  for (const expected of ['Skip to content', 'Millrace', 'Mesh', 'Streams']) {
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe(expected);
+  }
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Streams', level: 1 }).waitFor();
+  expect(await page.title()).toBe('Streams · Millrace');
+  expect(await page.evaluate('document.activeElement.id')).toBe('main');
+  await page.goto(`${console_.url}/#/mesh`);
+  await page.getByRole('link', { name: /^validator: ready/ }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: /validator ready/ }).waitFor();
+  expect(complaints).toEqual([]);
+}, 60_000);
+
+it('the policy lets no script in that is not of the page', async () => {
+  const { page, complaints } = await console_.visit('#/mesh');
+  await page.evaluate(
+    "document.body.append(Object.assign(document.createElement('script'), { text: 'window.smuggled = 1' }))",
+  );
+  await page.evaluate(
+    'document.body.insertAdjacentHTML(\'beforeend\', \'<img src="/none" onerror="window.smuggled = 2">\')',
+  );
+  await expect(page.evaluate("fetch('http://127.0.0.1:1/').then(() => 'sent', (error) => error.name)")).resolves.toBe(
+    'TypeError',
+  );
+  expect(await page.evaluate('window.smuggled')).toBeUndefined();
+  expect(complaints.filter((text) => /Content Security Policy/.test(text)).length).toBeGreaterThanOrEqual(2);
+}, 60_000);
+
+it('the theme is as the system says until somebody says otherwise, which is remembered', async () => {
+  const { page, complaints } = await console_.visit('#/mesh', { colorScheme: 'light' });
+  const theme = (): Promise<string> => page.evaluate('document.documentElement.dataset.theme');
+  const ground = (): Promise<string> => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
+  expect(await theme()).toBe('light');
+  const light = await ground();
+  await page.getByRole('button', { name: 'Dark' }).click();
+  expect(await ground()).not.toBe(light);
+  await page.reload();
+  await page.getByRole('heading', { name: 'Mesh' }).waitFor();
+  expect(await theme()).toBe('dark');
+  expect(complaints).toEqual([]);
+}, 60_000);
+
+it.each(['light', 'dark'] as const)(
+  'text has at least 4.5 to 1 of contrast to what it stands on (%s)',
+  async (colorScheme) => {
+    const { page } = await console_.visit('#/mesh', { colorScheme });
+    await page.getByRole('link', { name: /^ingest: ready/ }).waitFor();
+    expect(await page.evaluate(lowContrast)).toEqual([]);
+  },
+  60_000,
+);
+
+/** WCAG 2.2, 1.4.3: every custom property for text against every ground it is used on. */
+const lowContrast = `(() => {
+  const style = getComputedStyle(document.documentElement);
+  const channel = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  const luminance = (name) => {
+    const hex = style.getPropertyValue(name).trim();
+    const [r, g, b] = [1, 3, 5].map((at) => channel(parseInt(hex.slice(at, at + 2), 16) / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ratio = (a, b) => {
+    const [high, low] = [luminance(a), luminance(b)].sort((x, y) => y - x);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const pairs = [];
+  for (const text of ['--text', '--quiet', '--link', '--good', '--bad', '--warn'])
+    for (const ground of ['--ground', '--surface']) pairs.push([text, ground]);
+  for (const tone of ['good', 'bad', 'warn']) pairs.push(['--' + tone, '--' + tone + '-ground'], ['--text', '--' + tone + '-ground']);
+  pairs.push(['--text', '--calm-ground'], ['--quiet', '--warn-ground'], ['--on-accent', '--accent']);
+  return pairs.filter(([text, ground]) => ratio(text, ground) < 4.5).map(([text, ground]) => text + ' on ' + ground + ': ' + ratio(text, ground).toFixed(2));
+})()`;

@@ -18,6 +18,11 @@ export function whenSignedOut(listener: Listener): () => void {
   return () => onSignedOut.delete(listener);
 }
 
+/** Says that the session has ended. */
+export function signedOut(): void {
+  for (const listener of onSignedOut) listener();
+}
+
 /** JSON of /api. @throws ApiError, after 15 s at the latest */
 export async function getJson<T>(path: string): Promise<T> {
   return (await call('GET', path)) as T;
@@ -53,6 +58,6 @@ async function call(method: string, path: string, body?: object, timeoutMs = usu
   const answer = (await response.json().catch(() => undefined)) as { error?: { code: string; message: string } };
   if (response.ok) return answer;
   const code = answer?.error?.code ?? 'internal';
-  if (code === 'unauthenticated' && !path.startsWith('/api/session')) for (const listener of onSignedOut) listener();
+  if (code === 'unauthenticated' && !path.startsWith('/api/session')) signedOut();
   throw new ApiError(code, answer?.error?.message ?? `HTTP ${response.status}`);
 }

@@ -1,5 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { LiveEvents } from '../views/mesh.view.js';
+import { signedOut } from './api.js';
+import { whoIsSignedIn } from './session.js';
 
 export interface Live {
   readonly mesh?: LiveEvents['mesh'];
@@ -12,6 +14,7 @@ export interface Live {
 }
 
 const maxPoints = 600;
+const reconnectMs = 1_000;
 let state: Live = { history: [], refused: {}, connected: false };
 let source: EventSource | undefined;
 const watchers = new Set<(live: Live) => void>();
@@ -21,6 +24,7 @@ export function useLive(): Live {
   const [live, setLive] = useState(state);
   useEffect(() => {
     watchers.add(setLive);
+    setLive(state); // it may have changed before this watched
     connect();
     return () => {
       watchers.delete(setLive);
@@ -47,7 +51,7 @@ function connect(): void {
   opened.addEventListener('error', () => {
     update({ connected: false });
     // The browser tries again by itself, except after an answer that is no stream.
-    if (opened.readyState === EventSource.CLOSED) setTimeout(reconnect, 3_000, opened);
+    if (opened.readyState === EventSource.CLOSED) setTimeout(() => void reconnect(opened), reconnectMs);
   });
   on('history', (history) => update({ history }));
   on('mesh', (mesh) => update({ mesh, history: [...state.history, pointOf(mesh)].slice(-maxPoints) }));
@@ -56,10 +60,13 @@ function connect(): void {
   on('refused', (refused) => update({ refused: { ...state.refused, [refused.part]: refused } }));
 }
 
-function reconnect(closed: EventSource): void {
+async function reconnect(closed: EventSource): Promise<void> {
   if (source !== closed) return;
   source = undefined;
-  connect();
+  // The browser does not say what was answered instead of a stream; most often that nobody is signed in any more.
+  const who = await whoIsSignedIn().catch(() => 'unknown');
+  if (who === undefined) signedOut();
+  else connect();
 }
 
 function disconnect(): void {

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 
 /** What the address says: `#/<path>?<query>`. */
 export interface Route {
@@ -6,20 +6,25 @@ export interface Route {
   readonly query: URLSearchParams;
 }
 
-export function currentRoute(): Route {
-  const [path = '', query = ''] = location.hash.replace(/^#/, '').split('?', 2);
+function routeOf(hash: string): Route {
+  const [path = '', query = ''] = hash.replace(/^#/, '').split('?', 2);
   return { path: path === '' ? '/mesh' : path, query: new URLSearchParams(query) };
 }
 
+/** As it is now, also before the page has drawn it. */
+export function currentRoute(): Route {
+  return routeOf(location.hash);
+}
+
 export function useRoute(): Route {
-  const [route, setRoute] = useState(currentRoute);
+  const [hash, setHash] = useState(location.hash);
   useEffect(() => {
-    const changed = (): void => setRoute(currentRoute());
+    const changed = (): void => setHash(location.hash);
     addEventListener('hashchange', changed);
-    changed(); // it may have changed since it was first read
+    changed(); // it may have changed before this listened
     return () => removeEventListener('hashchange', changed);
   }, []);
-  return route;
+  return useMemo(() => routeOf(hash), [hash]);
 }
 
 /** The address of a page, e.g. for a link: `#/streams?stream=arrivals`. Empty values are left out. */

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { SessionView } from '../views/session.view.js';
 import { whenSignedOut } from './api.js';
 import { useLive } from './live.js';
@@ -46,10 +46,13 @@ export function Shell({ refused }: { refused: string }): VNode {
 
 function SignedIn({ session, onSignedOut }: { session: SessionView; onSignedOut: () => void }): VNode {
   const route = useRoute();
+  const shown = useRef<string>(undefined);
   const page = pages.find(({ path }) => path === route.path);
   useEffect(() => {
     document.title = `${page?.title ?? 'Not found'} · Millrace`;
-    document.getElementById('main')?.focus({ preventScroll: true });
+    // Who goes to another page is taken to its beginning; who just came is left where the browser begins.
+    if (shown.current !== undefined && shown.current !== route.path) document.getElementById('main')?.focus();
+    shown.current = route.path;
   }, [route.path]);
   return (
     <>

@@ -18,7 +18,7 @@ const needs: Record<Part, [AccessAction, string]> = {
   rollouts: ['read', 'endpoints/*'],
 };
 const maxStreams = 200;
-const silenceEndsMs = 15_000;
+const heartbeatMs = 10_000;
 
 /** GET /api/live: Server-Sent Events, for as long as the session lives. */
 @Controller('api/live')
@@ -49,8 +49,11 @@ export class LiveApi implements BeforeApplicationShutdown {
     const send = (text: string): void => void (response.writableNeedDrain || response.write(text));
     for (const one of refused) send(event('refused', one));
     const leave = this.hub.add({ parts, send });
-    // Whoever looks is there; what nobody sends over is found by the heartbeat.
-    const heartbeat = setInterval(() => send(': here\n\n'), silenceEndsMs);
+    const heartbeat = setInterval(() => {
+      // To look is to be there: a session lives on as long as its stream does, but not for ever.
+      if (session !== undefined && this.door.sessionOf(request) === undefined) response.end();
+      else send(': here\n\n');
+    }, heartbeatMs);
     this.metrics.streams.set(this.open.size);
     response.on('close', () => {
       clearInterval(heartbeat);

@@ -76,10 +76,17 @@ export class KafkaTopicReader extends TopicReader {
       this.admin ??= this.connect();
       return await question(await this.admin);
     } catch (error) {
-      this.admin = undefined;
-      this.names = undefined;
+      this.drop();
       throw new MillraceError('unavailable', `kafka: ${errorMessage(error)}`, { cause: error });
     }
+  }
+
+  /** The next question begins anew: after an outage names and brokers may be others. */
+  private drop(): void {
+    const dropped = this.admin;
+    this.admin = undefined;
+    this.names = undefined;
+    dropped?.then((admin) => admin.disconnect()).catch(() => undefined); // what never connected needs no farewell
   }
 
   private async connect(): Promise<Admin> {

@@ -1,4 +1,5 @@
 import type { VNode } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import type { AlertView, MeshFrame, RatePoint, RolloutView, TopicView } from '../../views/mesh.view.js';
 import { ApiError } from '../api.js';
 import { type Live, useLive } from '../live.js';
@@ -26,16 +27,47 @@ function MeshPage({ route }: { route: Route }): VNode {
     <>
       <Alerts live={live} />
       <Refused live={live} part="mesh" />
-      {live.mesh === undefined ? null : <Now frame={live.mesh} history={live.history} chosen={chosen} />}
-      {live.mesh === undefined && live.refused['mesh'] === undefined ? <Loading what="the mesh" /> : null}
+      {live.mesh === undefined ? null : (
+        <Now frame={live.mesh} history={live.history} chosen={chosen} connected={live.connected} />
+      )}
+      {live.mesh === undefined && live.refused['mesh'] === undefined ? <Waiting /> : null}
       <Rollouts live={live} />
     </>
   );
 }
 
-function Now({ frame, history, chosen }: { frame: MeshFrame; history: readonly RatePoint[]; chosen: string }): VNode {
+const patienceMs = 10_000;
+
+/** For the first picture; a stream that brings none is said so. */
+function Waiting(): VNode {
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), patienceMs);
+    return () => clearTimeout(timer);
+  }, []);
+  if (!late) return <Loading what="the mesh" />;
+  const nothing = new ApiError(
+    'deadline-exceeded',
+    `the live stream brought no picture within ${patienceMs / 1_000} s`,
+  );
+  return <ErrorBox error={nothing} onRetry={() => location.reload()} />;
+}
+
+interface NowProps {
+  readonly frame: MeshFrame;
+  readonly history: readonly RatePoint[];
+  readonly chosen: string;
+  readonly connected: boolean;
+}
+
+function Now({ frame, history, chosen, connected }: NowProps): VNode {
   return (
     <>
+      {connected ? null : (
+        <div class="error" role="alert">
+          Not live: this is the mesh of <Time atMs={frame.atMs} />. The page connects again by itself.
+        </div>
+      )}
       {frame.problems.map((problem) => (
         <div class="error" role="alert">
           {problem}

@@ -10,7 +10,7 @@ import { RunComparison } from '../parts/run-comparison.js';
 import { Empty } from '../parts/states.js';
 import { type Column, Table } from '../parts/table.js';
 import { Time } from '../parts/time.js';
-import { goTo, hrefOf, type Route } from '../route.js';
+import { currentRoute, goTo, hrefOf, type Route } from '../route.js';
 
 export const modelsPage: Page = {
   path: '/models',
@@ -47,9 +47,13 @@ function Models({ models: { versions, live }, route }: { models: ModelsView; rou
       <Live live={live.filter(({ model }) => model === chosen)} />
       <Versions versions={own} live={live} />
       <MetricOverVersions versions={own} key={chosen} />
-      <Runs model={chosen} compared={(route.query.get('runs') ?? '').split(',').filter((id) => id !== '')} />
+      <Runs model={chosen} compared={runsOf(route)} />
     </>
   );
+}
+
+function runsOf({ query }: Route): string[] {
+  return (query.get('runs') ?? '').split(',').filter((id) => id !== '');
 }
 
 function Live({ live }: { live: readonly LiveView[] }): VNode {
@@ -168,7 +172,9 @@ interface RunListProps {
 
 function RunList({ runs, model, compared }: RunListProps): VNode {
   const toggle = (id: string): void => {
-    const next = compared.includes(id) ? compared.filter((one) => one !== id) : [...compared, id];
+    // As it is now: who picks fast picks again before the page is drawn.
+    const picked = runsOf(currentRoute());
+    const next = picked.includes(id) ? picked.filter((one) => one !== id) : [...picked, id];
     goTo('/models', { model, runs: next.join(',') });
   };
   const columns: readonly Column<RunView>[] = [
