@@ -46,6 +46,8 @@ const eventsFrom = (first: number) =>
       type: 'load',
       timeMs: 0,
       data: Buffer.from(JSON.stringify(data)),
+      traceparent: '',
+      tracestate: '',
     };
   });
 

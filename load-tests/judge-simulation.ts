@@ -7,6 +7,7 @@ import {
   type Scenario,
   simulateRollouts,
 } from '#libs/numeric/sequential/simulate-rollouts.js';
+import { weakerCandidate } from './weaker-candidate.js';
 
 /** How often is a candidate rolled back, and after how many predictions: by the judge, by a z-test at each look, and by thresholds of each batch? Needs no mesh. */
 const { values } = parseArgs({
@@ -22,11 +23,13 @@ const base: Scenario = {
   candidateErrorRate: 0.02,
   worseLoss: 0,
 };
+const weaker = weakerCandidate(0.02, 200_000);
 const scenarios: Record<string, Partial<Scenario>> = {
   'as good (A/A), 50 looks': {},
   'as good (A/A), 500 looks': { batch: 20, looks: 500 },
   'log-loss worse by 0.02': { worseLoss: 0.02 },
   'log-loss worse by 0.05': { worseLoss: 0.05 },
+  'AUC lower by 0.02, calibrated': { differences: weaker.differences, batch: 500, looks: 100 },
   'errors 2 % to 3 %': { candidateErrorRate: 0.03 },
   'errors 2 % to 4 %': { candidateErrorRate: 0.04 },
 };

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { connect, percentile, print } from './load-test.js';
-import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
+import { flightsRequest } from './flights-request.js';
 
 /** How many unary predictions a second does the gateway answer, with 26 features looked up by entity and every answer logged? Beside it the limit in the same run: the same calls to ModelReady, which pass the same server, identity and client and do nothing. Closed loop; needs the flights example's mesh. */
 const { values } = parseArgs({
@@ -13,47 +13,11 @@ const { values } = parseArgs({
 });
 const [seconds, clients, rows] = [Number(values.seconds), Number(values.clients), Number(values.rows)];
 const client = connect();
-const airports = ['ORD', 'LAX', 'PHX', 'SFO', 'DFW', 'ATL', 'SEA', 'LAS', 'MSP', 'SLC'];
-const atMs = Date.UTC(2001, 5, 28, 18);
-
-function request(i: number): ModelInferRequest {
-  const each = <T>(of: (row: number) => T): T[] => Array.from({ length: rows }, (_, row) => of(i * rows + row));
-  const text = (name: string, of: (row: number) => string) => ({
-    name,
-    datatype: 'BYTES',
-    shape: [rows],
-    contents: { bytesContents: each(of).map((value) => Buffer.from(value)) },
-  });
-  const int = (name: string, of: (row: number) => number) => ({
-    name,
-    datatype: 'INT32',
-    shape: [rows],
-    contents: { intContents: each(of) },
-  });
-  return ModelInferRequest.fromPartial({
-    modelName: 'late-arrival',
-    id: String(i),
-    inputs: [
-      text('flight_id', (row) => `load-${row}`),
-      {
-        name: 'departed_at',
-        datatype: 'INT64',
-        shape: [rows],
-        contents: { int64Contents: each((row) => atMs + (row % 600) * 60_000) },
-      },
-      int('local_minute', (row) => (row * 7) % 1_440),
-      int('local_weekday', (row) => row % 7),
-      text('origin', (row) => (row % 2 === 0 ? 'DEN' : airports[row % airports.length]!)),
-      text('destination', (row) => (row % 2 === 0 ? airports[row % airports.length]! : 'DEN')),
-      int('distance', (row) => 300 + (row % 20) * 50),
-    ],
-  });
-}
 
 const failures = new Map<string, number>();
 let next = 0;
 const calls = {
-  predict: () => client.gateway.call((stub) => stub.modelInfer, request(next++), 5_000),
+  predict: () => client.gateway.call((stub) => stub.modelInfer, flightsRequest(next++, rows), 5_000),
   ready: () => client.gateway.call((stub) => stub.modelReady, { name: 'late-arrival', version: '' }, 5_000),
 };
 

@@ -42,6 +42,17 @@ describe('a policy', () => {
     );
   });
 
+  it('that asks for approvals lets those whom it asks see and decide them, and nothing else', () => {
+    const own = new Authorizer();
+    const approvals = { when: 'true', roles: ['risk'], quorum: 1, notRequester: true };
+    own.setPolicy('four-eyes', { name: 'four-eyes', access: [], approvals });
+    const can = (role: string, action: AccessAction, resource: string) => own.decide([role], action, resource).allowed;
+    expect(can('risk', 'approve', 'approvals/0123456789ab')).toBe(true);
+    expect(can('risk', 'read', 'approvals/*')).toBe(true);
+    expect(can('risk', 'promote', 'endpoints/late-arrival')).toBe(false);
+    expect(can('analyst', 'approve', 'approvals/0123456789ab')).toBe(false);
+  });
+
   it('holds until it is deleted, and tells who listens of each change', () => {
     const own = new Authorizer();
     let changes = 0;

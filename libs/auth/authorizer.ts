@@ -49,8 +49,14 @@ export class Authorizer {
   }
 }
 
-function grantsOf({ name, access }: PolicySpec): Grant[] {
-  return access.flatMap(({ role, may, on }) =>
+/** What a policy's access says; who has a role that it asks for approvals may see and decide them too: the approval itself says who of them may vote on it. */
+function grantsOf({ name, access, approvals }: PolicySpec): Grant[] {
+  const voters = (approvals?.roles ?? []).map((role) => ({
+    role,
+    may: ['read', 'approve'] as const,
+    on: ['approvals/*'],
+  }));
+  return [...access, ...voters].flatMap(({ role, may, on }) =>
     may.flatMap((action) =>
       on.map((pattern) => ({ policy: name, role, action, pattern, matches: matcherOf(pattern) })),
     ),

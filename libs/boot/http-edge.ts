@@ -5,10 +5,11 @@ import { httpAccess } from '#libs/auth/access-rules.js';
 import type { Caller } from '#libs/auth/token-authenticator.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
 
 const openPaths = new Set(['/livez', '/readyz']);
 
-export type AuthenticatedRequest = Request & { caller?: Caller; authorization?: string };
+export type AuthenticatedRequest = Request & { caller?: Caller; authorization?: string; trace?: TraceContext };
 
 /** What a service with HTTP routes of its own says of them; given to runService. Without it there are none but those of the access rules. */
 export interface HttpDoor {
@@ -46,7 +47,10 @@ export class HttpErrorFilter implements ExceptionFilter {
   constructor(private readonly log: Logger) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const response = host.switchToHttp().getResponse<Response>();
+    const [request, response] = [
+      host.switchToHttp().getRequest<AuthenticatedRequest>(),
+      host.switchToHttp().getResponse<Response>(),
+    ];
     if (error instanceof MillraceError) return sendError(response, error);
     if (error instanceof HttpException) {
       response.status(error.getStatus()).json({
@@ -54,7 +58,7 @@ export class HttpErrorFilter implements ExceptionFilter {
       });
       return;
     }
-    this.log.error('http_failed', { error: error as Error });
+    this.log.within(request.trace).error('http_failed', { error: error as Error });
     sendError(response, new MillraceError('internal', 'internal error; the service log has it'));
   }
 }

@@ -13,6 +13,8 @@ export interface ServiceState {
 export interface MeshState {
   readonly launcherPid: number;
   readonly token: string;
+  /** Tokens of others who may be shown on this machine, by caller: `risk`, who has the role model-risk. Absent = none. */
+  readonly callers?: Readonly<Record<string, string>>;
   readonly services: Record<ServiceName, ServiceState>;
   /** host:port each. */
   readonly infrastructure: {

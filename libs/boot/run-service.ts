@@ -13,8 +13,10 @@ import { Wiring } from '#libs/messaging/wiring.js';
 import { GrpcServer } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { Tracing } from '#libs/telemetry/tracing.js';
 import { DenialsPublisher } from './denials.publisher.js';
 import { type HttpDoor, HttpErrorFilter, requireAccess } from './http-edge.js';
+import { traceRequests } from './http-spans.js';
 import { followPolicies } from './policies.follower.js';
 
 /**
@@ -37,6 +39,7 @@ export async function runService(
     });
     const [log, readiness, grpc] = [app.get(Logger), app.get(Readiness), app.get(GrpcServer)];
     app.use(requireAccess(app.get(AccessGuard), door));
+    app.use(traceRequests(app.get(Tracing)));
     app.useGlobalFilters(new HttpErrorFilter(log));
     app.connectMicroservice({ strategy: grpc });
     await followPolicies(app.get(MessageLog), app.get(Authorizer), log);
@@ -54,6 +57,7 @@ export async function runService(
         await app.close();
         await app.get(DenialsPublisher).stop();
         await app.get(MessageLog).close();
+        await app.get(Tracing).stop();
         log.info('service_stopped');
       },
       log,

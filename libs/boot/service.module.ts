@@ -4,6 +4,7 @@ import { AccessGuard } from '#libs/auth/access-guard.js';
 import { Authorizer } from '#libs/auth/authorizer.js';
 import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
 import type { ServiceSettings } from '#libs/config/settings.js';
+import { tracingOptions } from '#libs/config/tracing-settings.js';
 import type { ServiceName } from '#libs/contracts/services.js';
 import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
 import { MessageLog } from '#libs/messaging/message-log.js';
@@ -12,6 +13,8 @@ import { GrpcServer } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { startTracing } from '#libs/telemetry/start-tracing.js';
+import { Tracing } from '#libs/telemetry/tracing.js';
 import { DenialsPublisher } from './denials.publisher.js';
 
 /** GET /livez, /readyz (open) and /metrics (with a token). */
@@ -53,7 +56,8 @@ export class ServiceModule {
     const metrics = new Metrics(name);
     const authenticator = new TokenAuthenticator(settings.MILLRACE_TOKENS, settings.MILLRACE_ROLES);
     const authorizer = new Authorizer();
-    const messages = new KafkaMessageLog(name, settings.KAFKA_BROKERS, wiring, logger);
+    const tracing = startTracing(tracingOptions(name, settings), metrics, logger);
+    const messages = new KafkaMessageLog(name, settings.KAFKA_BROKERS, wiring, logger, tracing);
     const denials = new DenialsPublisher(name, messages.publisher('auditRecorded'), metrics, logger);
     const guard = new AccessGuard(authenticator, authorizer, (denial) => denials.add(denial));
     const providers = [
@@ -61,13 +65,15 @@ export class ServiceModule {
       { provide: Logger, useValue: logger },
       { provide: Wiring, useValue: wiring },
       { provide: Metrics, useValue: metrics },
+      { provide: Tracing, useValue: tracing },
       { provide: Authorizer, useValue: authorizer },
       { provide: AccessGuard, useValue: guard },
       { provide: DenialsPublisher, useValue: denials },
       { provide: MessageLog, useValue: messages },
       {
         provide: GrpcServer,
-        useFactory: () => new GrpcServer(settings.GRPC_LISTEN, guard, readiness, logger, settings.DRAIN_GRACE_MS),
+        useFactory: () =>
+          new GrpcServer(settings.GRPC_LISTEN, guard, readiness, logger, settings.DRAIN_GRACE_MS, tracing),
       },
     ];
     return { module: ServiceModule, global: true, controllers: [OperationsController], providers, exports: providers };

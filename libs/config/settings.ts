@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { tracingSettings } from './tracing-settings.js';
 
 /** Settings come from the environment, are parsed once, and all problems are reported at once. */
 export function loadSettings<S extends z.ZodRawShape>(
@@ -17,7 +18,7 @@ export function loadSettings<S extends z.ZodRawShape>(
 
 /** A setting as it may be printed: secrets and the passwords in URLs are replaced. */
 export function redact(name: string, value: string): string {
-  if (/TOKEN|PASSWORD|SECRET/.test(name)) return '***';
+  if (/TOKEN|PASSWORD|SECRET|OTLP_HEADERS/.test(name)) return '***';
   return value.replace(/(\/\/[^:/@]+):[^@]+@/, '$1:***@');
 }
 
@@ -57,6 +58,7 @@ export const serviceSettings = {
   MILLRACE_ROLES: setting.text().default('local-user=admin,mesh=service'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   DRAIN_GRACE_MS: setting.integer(5_000, 0, 60_000),
+  ...tracingSettings,
 };
 
 export type ServiceSettings = z.infer<z.ZodObject<typeof serviceSettings>>;

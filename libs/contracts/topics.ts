@@ -99,7 +99,17 @@ export const topics = {
     retention: 'compact',
     owner: 'registry',
     publishers: ['registry'],
-    consumers: ['monitor'],
+    consumers: ['monitor', 'governance'],
+  },
+  approvalsDecided: {
+    name: 'approvals.decided.v1',
+    key: 'subject',
+    message: 'millrace.governance.v1.ApprovalDecided',
+    partitions: 1,
+    retention: 30,
+    owner: 'governance',
+    publishers: ['governance'],
+    consumers: ['registry'],
   },
   rolloutsJudged: {
     name: 'rollouts.judged.v1',

@@ -107,6 +107,16 @@ it.each([
   expect(checkDefinitions([{ path: 'x.yaml', text }], nothing).problems.map((problem) => problem.code)).toContain(code);
 });
 
+it('a policy may ask for approvals, by its endpoint and the version that is offered', () => {
+  const text = `kind: Policy
+name: high-risk
+approvals: {when: 'endpoint.tier == "high" && version.metrics.validate.auc < 0.9', roles: [model-risk], quorum: 2, notRequester: true}
+`;
+  const { problems, definitions } = checkDefinitions([{ path: 'x.yaml', text }], nothing);
+  expect(problems).toEqual([]);
+  expect(definitions[0]!.spec).toMatchObject({ approvals: { roles: ['model-risk'], quorum: 2, notRequester: true } });
+});
+
 describe('a stream', () => {
   const stream = (expectation: string, schema = 'n: int32, word: string, ok: bool') =>
     checkDefinitions(

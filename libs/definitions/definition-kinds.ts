@@ -260,9 +260,9 @@ export type AccessAction = (typeof accessActions)[number];
 export interface PolicySpec {
   readonly name: string;
   readonly description?: string;
-  /** A rollout that `when` holds for waits until `quorum` people with one of the roles have approved it. */
+  /** A rollout that `when` holds for waits until `quorum` people with one of the roles have approved it. Who has one of the roles may read approvals and vote on them. */
   readonly approvals?: {
-    /** CEL over endpoint {name, model, tier} and version {number, metrics}. */
+    /** CEL over endpoint {name, model, tier ('' = none)} and version {number, metrics: e.g. version.metrics.validate.auc}. One that cannot be told counts as true. */
     readonly when: string;
     readonly roles: readonly string[];
     readonly quorum: number;

@@ -2,7 +2,9 @@ import type { Admin, Consumer as KafkaConsumer, EachBatchPayload, Kafka } from '
 import { topicName } from '#libs/contracts/topics.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { toLogRecord } from './kafka-records.js';
+import { endProcessSpan, startProcessSpan } from './message-spans.js';
 import type { ConsumeOptions, Consumer, ConsumerHealth, LogRecord } from './message-log.js';
 import { decodeOffsetMetadata, encodeOffsetMetadata, type OffsetMetadata } from './offset-metadata.js';
 
@@ -39,6 +41,7 @@ export class KafkaChunkConsumer implements Consumer {
     private readonly groupId: string,
     private readonly options: ConsumeOptions,
     private readonly logger: Logger,
+    private readonly tracing: Tracing = tracingOff,
   ) {
     this.topic = topicName(options.topic, options.stream);
     this.consumer = kafka.consumer({
@@ -183,8 +186,13 @@ export class KafkaChunkConsumer implements Consumer {
     token: string,
   ): Promise<string | undefined> {
     const { carried } = state.metadata;
+    const span = startProcessSpan(this.tracing, this.groupId, this.topic, records);
+    const trace = span?.spanContext();
     for (let attempt = 0; ; attempt += 1) {
-      if (state.abort.signal.aborted || !payload.isRunning() || payload.isStale()) return undefined;
+      if (state.abort.signal.aborted || !payload.isRunning() || payload.isStale()) {
+        endProcessSpan(span, 'the partition is not ours any more');
+        return undefined;
+      }
       try {
         const chunk = {
           topic: this.topic,
@@ -194,10 +202,16 @@ export class KafkaChunkConsumer implements Consumer {
           carried,
           signal: state.abort.signal,
           alive: () => payload.heartbeat(),
+          trace,
         };
-        return (await this.options.handler(chunk)) ?? carried;
+        const next = (await this.options.handler(chunk)) ?? carried;
+        endProcessSpan(span);
+        return next;
       } catch (error) {
-        this.logger.warn('chunk_failed', { group: this.groupId, token, attempt, error: errorMessage(error) });
+        span?.addEvent('chunk_failed', { attempt, error: errorMessage(error) });
+        this.logger
+          .within(trace)
+          .warn('chunk_failed', { group: this.groupId, token, attempt, error: errorMessage(error) });
         await new Promise((resolve) =>
           setTimeout(resolve, Math.min(maxRetryDelayMs, 100 * 2 ** attempt) * (0.5 + Math.random() / 2)),
         );

@@ -3,8 +3,10 @@ import type { EncodedRecord } from '#libs/contracts/event-record.js';
 import type { ServiceName } from '#libs/contracts/services.js';
 import { topicName, topics, type TopicId } from '#libs/contracts/topics.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { followCompacted } from './kafka-follower.js';
 import { KafkaChunkConsumer } from './kafka-chunk-consumer.js';
+import { startSendSpans } from './message-spans.js';
 import { MessageLog, type ConsumeOptions, type Consumer, type Publisher } from './message-log.js';
 import { partitionOf } from './partition-of.js';
 import type { Wiring } from './wiring.js';
@@ -28,6 +30,7 @@ export class KafkaMessageLog extends MessageLog {
     brokers: string[],
     private readonly wiring: Wiring,
     private readonly logger: Logger,
+    private readonly tracing: Tracing = tracingOff,
   ) {
     super();
     this.kafka = new Kafka({
@@ -58,15 +61,16 @@ export class KafkaMessageLog extends MessageLog {
     const { partitions } = topics[topic];
     return {
       publish: async (records, stream) => {
-        const producer = await this.connectedProducer();
-        const firstOffsets = new Map<number, number>();
-        for (const group of sends(records)) {
-          const messages = group.map((record) => toMessage(record, partitions));
-          const sent = await producer.send({ topic: topicName(topic, stream), acks: -1, messages });
-          for (const part of sent)
-            if (!firstOffsets.has(part.partition)) firstOffsets.set(part.partition, Number(part.baseOffset ?? -1));
+        const name = topicName(topic, stream);
+        const spans = startSendSpans(this.tracing, name, records);
+        try {
+          const firstOffsets = await this.send(name, partitions, spans?.records ?? records);
+          spans?.end();
+          return firstOffsets;
+        } catch (error) {
+          spans?.end(error);
+          throw error;
         }
-        return firstOffsets;
       },
     };
   }
@@ -74,7 +78,14 @@ export class KafkaMessageLog extends MessageLog {
   async consume(options: ConsumeOptions): Promise<Consumer> {
     this.wiring.addConsumer(options.topic);
     const groupId = this.groupId(options.stream, options.groupSuffix);
-    const consumer = new KafkaChunkConsumer(this.kafka, await this.connectedAdmin(), groupId, options, this.logger);
+    const consumer = new KafkaChunkConsumer(
+      this.kafka,
+      await this.connectedAdmin(),
+      groupId,
+      options,
+      this.logger,
+      this.tracing,
+    );
     this.consumers.add(consumer);
     await consumer.start();
     return consumer;
@@ -112,6 +123,23 @@ export class KafkaMessageLog extends MessageLog {
     await Promise.all([...this.consumers].map((consumer) => consumer.stop()));
     await (await this.producer)?.disconnect();
     await (await this.admin)?.disconnect();
+  }
+
+  /** @returns for each partition written, the offset of its first record */
+  private async send(
+    topic: string,
+    partitions: number,
+    records: readonly EncodedRecord[],
+  ): Promise<ReadonlyMap<number, number>> {
+    const producer = await this.connectedProducer();
+    const firstOffsets = new Map<number, number>();
+    for (const group of sends(records)) {
+      const messages = group.map((record) => toMessage(record, partitions));
+      const sent = await producer.send({ topic, acks: -1, messages });
+      for (const part of sent)
+        if (!firstOffsets.has(part.partition)) firstOffsets.set(part.partition, Number(part.baseOffset ?? -1));
+    }
+    return firstOffsets;
   }
 
   private async createMissing(wanted: readonly { id: TopicId; stream?: string }[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { EncodedRecord } from '#libs/contracts/event-record.js';
 import type { TopicId } from '#libs/contracts/topics.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
 
 /** A record as consumed. Header values are text. */
 export interface LogRecord {
@@ -35,6 +36,8 @@ export interface Chunk {
   readonly signal: AbortSignal;
   /** Tells the broker that we live; call it at least every 3 s of work. */
   alive(): Promise<void>;
+  /** Of the chunk's span; undefined = none of its records is traced. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** Returns what to carry to the next chunk (at most 3,000 characters of ASCII), durable with the position. A throw stops the partition and is retried with the same records. */

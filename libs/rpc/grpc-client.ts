@@ -8,6 +8,9 @@ import {
   type ServiceError,
   type ChannelCredentials,
 } from '@grpc/grpc-js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
+import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
+import { type RpcSpan, startClientSpan, withTrace } from './rpc-spans.js';
 import { fromServiceError } from './status.js';
 
 type ClientConstructor<C> = new (
@@ -47,6 +50,7 @@ export class Peer<C extends Client> {
     readonly name: string,
     readonly address: string,
     token: string,
+    private readonly tracing: Tracing = tracingOff,
   ) {
     this.stub = new constructor(address, credentials.createInsecure(), options);
     this.metadata.set('authorization', `Bearer ${token}`);
@@ -54,36 +58,59 @@ export class Peer<C extends Client> {
 
   /**
    * Rejects with a MillraceError that names the peer.
+   * @param trace what the call is part of: it gets a span there, and the peer is told
    * @param metadata who asks, where that is not this process
    */
   call<Q, A>(
     method: (stub: C) => UnaryMethod<Q, A>,
     request: Q,
     deadlineMs: number,
+    trace?: TraceContext,
     metadata: Metadata = this.metadata,
   ): Promise<A> {
+    const bound = method(this.stub);
+    const span = this.startSpan(bound, trace);
     return new Promise((resolve, reject) => {
-      method(this.stub).call(this.stub, request, metadata, { deadline: Date.now() + deadlineMs }, (error, response) => {
-        if (error) reject(fromServiceError(error, this.name));
-        else resolve(response);
-      });
+      bound.call(
+        this.stub,
+        request,
+        span === undefined ? metadata : withTrace(metadata, span.trace),
+        { deadline: Date.now() + deadlineMs },
+        (error, response) => {
+          span?.end(error ?? undefined);
+          if (error) reject(fromServiceError(error, this.name));
+          else resolve(response);
+        },
+      );
     });
   }
 
-  /** Yields the messages of a server stream; throws a MillraceError that names the peer. */
+  /** Yields the messages of a server stream; throws a MillraceError that names the peer. Its span ends with the last message, or when the reader stops. */
   async *stream<Q, A>(
     method: (stub: C) => ServerStreamMethod<Q, A>,
     request: Q,
     deadlineMs: number,
+    trace?: TraceContext,
   ): AsyncGenerator<A> {
-    const call = method(this.stub).call(this.stub, request, this.metadata, { deadline: Date.now() + deadlineMs });
+    const bound = method(this.stub);
+    const span = this.startSpan(bound, trace);
+    const metadata = span === undefined ? this.metadata : withTrace(this.metadata, span.trace);
+    const call = bound.call(this.stub, request, metadata, { deadline: Date.now() + deadlineMs });
     try {
       for await (const message of call) yield message as A;
     } catch (error) {
+      span?.end(error);
       throw fromServiceError(error, this.name);
     } finally {
+      span?.end();
       call.cancel();
     }
+  }
+
+  private startSpan(method: unknown, trace: TraceContext | undefined): RpcSpan | undefined {
+    // grpc-js leaves the method's definition on the stub's function.
+    const { path } = method as { path?: string };
+    return path === undefined ? undefined : startClientSpan(this.tracing, path, this.address, trace);
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import {
   Server as GrpcCoreServer,
   ServerCredentials,
   type Metadata,
+  status,
   type ServiceDefinition,
   type UntypedServiceImplementation,
   type sendUnaryData,
@@ -20,7 +21,10 @@ import { assertLoopback, type Caller } from '#libs/auth/token-authenticator.js';
 import { HealthCheckResponse_ServingStatus, HealthService } from '#libs/contracts/generated/grpc/health/v1/health.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
+import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { readTraceparents, type RpcSpan, startServerSpan, traceOfMetadata } from './rpc-spans.js';
 import { toServiceError } from './status.js';
 
 export const maxMessageBytes = 8 * 1024 * 1024;
@@ -31,7 +35,19 @@ export interface CallContext {
   /** Epoch ms; Infinity = the caller set none. */
   readonly deadlineMs: number;
   readonly metadata: Metadata;
+  /** Where the call stands in its trace: its span, or, of a duplex stream, its caller's. Undefined = tracing is off, or nobody traces it. */
+  readonly trace?: TraceContext | undefined;
+  /**
+   * A duplex stream may live as long as the process and has no span of its own: what does something for one of its messages begins one here.
+   * @param traceparents that the message carries: the first is the parent, the others are linked, of none there is no span. Left out = the message is a call of its own: it is part of what the
+   * stream's caller traces, else it begins a trace if the sampler says so
+   * @returns undefined where there is no span, or tracing is off
+   */
+  readonly messageSpan?: ((traceparents?: readonly string[]) => RpcSpan | undefined) | undefined;
 }
+
+/** The span, for the server to end; handlers get its context. */
+type ServedContext = CallContext & { readonly span?: RpcSpan | undefined };
 
 type Handler =
   | { kind: 'unary'; run: (request: never, context: CallContext) => Promise<unknown> }
@@ -77,6 +93,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     private readonly readiness: Readiness,
     private readonly log: Logger,
     private readonly drainGraceMs: number,
+    private readonly tracing: Tracing = tracingOff,
   ) {
     super();
     assertLoopback(address);
@@ -137,28 +154,47 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
         const context = this.tryContext(call, call.request, rule, (error) => answer(toServiceError(error)));
         if (context === undefined) return;
         handler.run(call.request, context).then(
-          (response) => answer(null, response),
-          (error: unknown) => answer(this.failed(call, error)),
+          (response) => {
+            context.span?.end();
+            answer(null, response);
+          },
+          (error: unknown) => answer(this.failed(call, error, context.span)),
         );
       };
     }
     if (handler.kind === 'clientStream') {
       return (call: ServerReadableStream<never, unknown>, answer: sendUnaryData<unknown>) => {
-        const run = async () => handler.run(call as AsyncIterable<never>, this.contextOf(call, undefined, rule));
+        const context = this.tryContext(call, undefined, rule, (error) => answer(toServiceError(error)));
+        if (context === undefined) return;
+        const run = async () => handler.run(call as AsyncIterable<never>, context);
         run().then(
-          (response) => answer(null, response),
-          (error: unknown) => answer(this.failed(call, error)),
+          (response) => {
+            context.span?.end();
+            answer(null, response);
+          },
+          (error: unknown) => answer(this.failed(call, error, context.span)),
         );
       };
     }
     if (handler.kind === 'serverStream') {
       return (call: ServerWritableStream<never, unknown>) => {
-        const run = async () => pump(handler.run(call.request, this.contextOf(call, call.request, rule)), call);
-        run().catch((error: unknown) => call.emit('error', this.failed(call, error)));
+        const context = this.tryContext(call, call.request, rule, (error) => call.emit('error', toServiceError(error)));
+        if (context === undefined) return;
+        const run = async () => pump(handler.run(call.request, context), call);
+        run().then(
+          () => context.span?.end(call.cancelled ? { code: status.CANCELLED } : undefined),
+          (error: unknown) => call.emit('error', this.failed(call, error, context.span)),
+        );
       };
     }
     return (call: ServerDuplexStream<never, never>) => {
-      const context = this.tryContext(call, undefined, rule, (error) => call.emit('error', toServiceError(error)));
+      const context = this.tryContext(
+        call,
+        undefined,
+        rule,
+        (error) => call.emit('error', toServiceError(error)),
+        true,
+      );
       if (context === undefined) return;
       this.duplexes.add(call);
       for (const event of ['end', 'close', 'cancelled', 'error']) call.once(event, () => this.duplexes.delete(call));
@@ -171,9 +207,10 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     request: unknown,
     rule: AccessRule | undefined,
     refuse: (error: unknown) => void,
-  ): CallContext | undefined {
+    isDuplex = false,
+  ): ServedContext | undefined {
     try {
-      return this.contextOf(call, request, rule);
+      return this.contextOf(call, request, rule, isDuplex);
     } catch (error) {
       refuse(error);
       return undefined;
@@ -187,11 +224,13 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     return caller;
   }
 
-  private contextOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): CallContext {
+  private contextOf(call: AnyCall, request: unknown, rule: AccessRule | undefined, isDuplex: boolean): ServedContext {
     const caller = this.callerOf(call, request, rule);
     const deadline = call.getDeadline();
     let controller: AbortController | undefined;
     return {
+      // Health questions are not traced, and nobody who may not call makes a span.
+      ...(this.tracing.enabled && rule !== undefined ? this.traced(call, isDuplex) : undefined),
       caller,
       metadata: call.metadata,
       deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
@@ -208,9 +247,27 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     };
   }
 
-  private failed(call: AnyCall, error: unknown): ReturnType<typeof toServiceError> {
+  private traced(call: AnyCall, isDuplex: boolean): Pick<ServedContext, 'trace' | 'span' | 'messageSpan'> {
+    const path = call.getPath();
+    const caller = traceOfMetadata(call.metadata);
+    if (isDuplex)
+      return {
+        trace: caller,
+        messageSpan: (traceparents) => {
+          if (traceparents === undefined) return startServerSpan(this.tracing, path, caller);
+          const [parent, ...links] = readTraceparents(traceparents);
+          return parent === undefined ? undefined : startServerSpan(this.tracing, path, parent, links);
+        },
+      };
+    const span = startServerSpan(this.tracing, path, caller);
+    return { trace: span?.trace, span };
+  }
+
+  private failed(call: AnyCall, error: unknown, span: RpcSpan | undefined): ReturnType<typeof toServiceError> {
     const mapped = toServiceError(error);
-    if (mapped.code === 13) this.log.error('rpc_failed', { path: call.getPath(), error: error as Error });
+    if (mapped.code === 13)
+      this.log.within(span?.trace).error('rpc_failed', { path: call.getPath(), error: error as Error });
+    span?.end(error);
     return mapped;
   }
 

@@ -1,3 +1,5 @@
+import type { TraceContext } from './trace-context.js';
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 const order: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
@@ -8,7 +10,13 @@ export class Logger {
     private readonly service: string,
     private readonly level: LogLevel = 'info',
     private readonly write: (line: string) => void = (line) => void process.stdout.write(line),
+    private readonly trace?: TraceContext,
   ) {}
+
+  /** The log of one span: its lines carry trace_id and span_id. Outside of any span it is this log itself. */
+  within(trace: TraceContext | undefined): Logger {
+    return trace === undefined ? this : new Logger(this.service, this.level, this.write, trace);
+  }
 
   debug(event: string, fields: Record<string, unknown> = {}): void {
     this.log('debug', event, fields);
@@ -28,8 +36,19 @@ export class Logger {
 
   private log(level: LogLevel, event: string, fields: Record<string, unknown>): void {
     if (order[level] < order[this.level]) return;
-    const line = { time: new Date().toISOString(), level, service: this.service, event, ...fields };
+    const line = {
+      time: new Date().toISOString(),
+      level,
+      service: this.service,
+      event,
+      ...this.traceFields(),
+      ...fields,
+    };
     this.write(`${JSON.stringify(line, serialise)}\n`);
+  }
+
+  private traceFields(): Record<string, string> {
+    return this.trace === undefined ? {} : { trace_id: this.trace.traceId, span_id: this.trace.spanId };
   }
 }
 

@@ -60,7 +60,7 @@ it('cuts off a torn tail and goes on behind it', async () => {
 it('deletes what was shipped, and never gives a sequence twice', async () => {
   let log = openLog({ segmentBytes: 100 });
   for (let i = 0; i < 10; i++) await log.append(Buffer.alloc(60));
-  log.markShipped(10);
+  await log.markShipped(10);
   expect(readdirSync(folder).filter((name) => name.endsWith('.wal'))).toHaveLength(1);
   await log.close();
   for (const name of readdirSync(folder).filter((file) => file.endsWith('.wal'))) rmSync(join(folder, name));

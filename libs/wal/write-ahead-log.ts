@@ -11,7 +11,7 @@ import {
   ftruncateSync,
   closeSync,
 } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -117,11 +117,16 @@ export class WriteAheadLog {
     return [];
   }
 
-  /** Everything up to this sequence has arrived elsewhere: segments that hold nothing newer are deleted. */
-  markShipped(sequence: number): void {
+  /**
+   * Everything up to this sequence has arrived elsewhere: segments that hold nothing newer are deleted. One call at a time. It waits for the file system apart from the event
+   * loop, where a rename was seen to hold up every answer for 4 ms.
+   */
+  async markShipped(sequence: number): Promise<void> {
     this.shipped = sequence;
-    this.write('shipped', String(sequence));
-    while (this.segments.length > 1 && this.segments[1]!.first <= sequence + 1) rmSync(this.segments.shift()!.path);
+    const path = join(this.options.folder, 'shipped');
+    await writeFile(`${path}.part`, String(sequence));
+    await rename(`${path}.part`, path);
+    while (this.segments.length > 1 && this.segments[1]!.first <= sequence + 1) await rm(this.segments.shift()!.path);
   }
 
   async close(): Promise<void> {

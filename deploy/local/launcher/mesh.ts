@@ -67,6 +67,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     const state: MeshState = {
       launcherPid: process.pid,
       token: secrets.user,
+      callers: { risk: secrets.risk },
       services: addresses,
       infrastructure: infrastructure.addresses,
       clickhouseUrl: infrastructure.settings['CLICKHOUSE_URL']!,
@@ -102,15 +103,20 @@ interface Secrets {
   readonly user: string;
   /** Of the services among themselves. */
   readonly mesh: string;
+  /** Of a second person, so that two can be shown to agree: caller `risk`, with the role model-risk and no other. */
+  readonly risk: string;
 }
 
 function readSecrets(dataDir: string): Secrets {
   const path = join(dataDir, 'secrets.json');
-  if (!existsSync(path)) {
-    const made: Secrets = { user: randomBytes(24).toString('base64url'), mesh: randomBytes(24).toString('base64url') };
-    writeFileSync(path, JSON.stringify(made), { mode: 0o600 });
-  }
-  return readJsonFile<Secrets>(path);
+  const kept = existsSync(path) ? readJsonFile<Partial<Secrets>>(path) : {};
+  const secrets: Secrets = { user: newToken(), mesh: newToken(), risk: newToken(), ...kept };
+  writeFileSync(path, JSON.stringify(secrets), { mode: 0o600 });
+  return secrets;
+}
+
+function newToken(): string {
+  return randomBytes(24).toString('base64url');
 }
 
 function meshEnvironment(
@@ -131,14 +137,24 @@ function meshEnvironment(
     ...Object.fromEntries(peers),
     INFERENCE_WORKER_ADDRESSES: addresses['inference-worker'].grpc,
     MILLRACE_TOKEN: secrets.mesh,
-    MILLRACE_TOKENS: `local-user=${secrets.user},mesh=${secrets.mesh}`,
+    MILLRACE_TOKENS: `local-user=${secrets.user},mesh=${secrets.mesh},risk=${secrets.risk}`,
+    MILLRACE_ROLES: 'local-user=admin,mesh=service,risk=model-risk',
     ARTIFACTS_DIR: join(options.dataDir, 'artifacts'),
     SOURCES_DIR: join(options.dataDir, 'sources'),
     PYTHON: python,
     CODE_COMMIT: codeCommit(projectRoot()),
+    ...tracingEnvironment(),
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     NODE_OPTIONS: '--enable-source-maps',
   };
+}
+
+/** OpenTelemetry's own variables, for the services to read; each has its own name there. */
+function tracingEnvironment(): Record<string, string> {
+  const entries = Object.entries(process.env).filter(
+    ([name]) => name.startsWith('OTEL_') && name !== 'OTEL_SERVICE_NAME',
+  );
+  return Object.fromEntries(entries) as Record<string, string>;
 }
 
 function serviceProcess(

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly candidateErrorRate: number;
   /** Added to each loss of the candidate, in nats; 0 = versions whose losses differ by their noise alone. */
   readonly worseLoss: number;
+  /** What rows' losses differ by is drawn from these instead, in nats, candidate less live. */
+  readonly differences?: Float64Array;
 }
 
 /** What one sees at a look: since the beginning, and of the last batch alone. */
@@ -71,7 +73,7 @@ function* looksOf(scenario: Scenario, random: () => number): Generator<Look> {
     liveErrors += binomial(random, scenario.batch, scenario.liveErrorRate);
     let batchSum = 0;
     for (let i = 0; i < scenario.batch; i += 1) {
-      const difference = lossDifference(random) + scenario.worseLoss;
+      const difference = lossDifference(random, scenario.differences) + scenario.worseLoss;
       batchSum += difference;
       squares += difference * difference;
     }
@@ -89,7 +91,8 @@ function* looksOf(scenario: Scenario, random: () => number): Generator<Look> {
 }
 
 /** A draw of the stock with either sign as likely: the mean is 0 exactly, and a draw costs one random number. */
-function lossDifference(random: () => number): number {
+function lossDifference(random: () => number, given?: Float64Array): number {
+  if (given !== undefined) return given[floor(random() * given.length)]!;
   const drawn = random() * 2 * stock.length;
   return drawn < stock.length ? stock[floor(drawn)]! : -stock[floor(drawn) - stock.length]!;
 }

@@ -11,12 +11,29 @@ export function dataFolder(): string {
   return process.env['MILLRACE_DATA'] ?? join(projectRoot(), '.millrace');
 }
 
-/** The mesh that runs here; an error that says how to start one where there is none. */
+let actingAs: string | undefined;
+
+/** From now on calls carry the token of this caller of mesh.json; undefined = of the person who started the mesh. */
+export function actAs(caller: string | undefined): void {
+  actingAs = caller;
+}
+
+/** The mesh that runs here, with the token of who is acting; an error that says how to start one where there is none. */
 export function connectMesh(): MeshState {
   const state = readMeshState(dataFolder());
   if (state === undefined)
     throw new MillraceError('unavailable', 'no mesh is running here; start one with `npm start`');
-  return state;
+  return actingAs === undefined ? state : { ...state, token: tokenOf(state, actingAs) };
+}
+
+function tokenOf({ callers = {} }: MeshState, caller: string): string {
+  const token = Object.hasOwn(callers, caller) ? callers[caller] : undefined;
+  if (token === undefined)
+    throw new MillraceError(
+      'invalid-argument',
+      `--as "${caller}": mesh.json has no such caller; it has ${Object.keys(callers).join(', ') || 'none'}`,
+    );
+  return token;
 }
 
 /** Runs `work` with a peer of the mesh and closes it after. */

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { addApprovalsCommands } from './commands/approvals.command.js';
 import { addAuditCommand } from './commands/audit.command.js';
 import { addConsoleCommand } from './commands/console.command.js';
 import { addDefinitionCommands } from './commands/definitions.command.js';
@@ -10,10 +11,14 @@ import { addQuarantineCommand } from './commands/quarantine.command.js';
 import { addRolloutCommands } from './commands/rollout.command.js';
 import { addRunsCommands } from './commands/runs.command.js';
 import { addStatusCommands } from './commands/status.command.js';
+import { addTraceCommand } from './commands/trace.command.js';
 import { addWatchCommands } from './commands/watch.command.js';
+import { actAs } from './connection.js';
 
 const program = new Command('millrace')
   .description('An event-streaming MLOps mesh: definitions, runs, predictions, rollouts, logs.')
+  .option('--as <caller>', 'act as another caller of mesh.json, e.g. risk; before the command')
+  .hook('preAction', (root) => actAs(root.opts<{ as?: string }>().as))
   .showSuggestionAfterError();
 addDefinitionCommands(program);
 addRunsCommands(program);
@@ -22,7 +27,9 @@ addLogsCommand(program);
 addPredictionsCommand(program);
 addQuarantineCommand(program);
 addRolloutCommands(program);
+addApprovalsCommands(program);
 addAuditCommand(program);
+addTraceCommand(program);
 addWatchCommands(program);
 addStatusCommands(program);
 addConsoleCommand(program);

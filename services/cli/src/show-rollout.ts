@@ -4,12 +4,13 @@ import { print, printTable } from './output.js';
 
 /** A rollout as JSON shows it: guardrails and judgements are objects, not bytes. */
 export function plainRollout(rollout: Rollout): Record<string, unknown> {
-  const { guardrailsJson, candidate, baseline, moves, ...rest } = rollout;
+  const { guardrailsJson, approvalJson, candidate, baseline, moves, ...rest } = rollout;
   return {
     ...rest,
     candidate: candidate?.version,
     baseline: baseline?.version ?? null,
     guardrails: JSON.parse(guardrailsJson.toString() || '{}') as unknown,
+    approval: JSON.parse(approvalJson.toString() || 'null') as unknown,
     moves: moves.map((move) => ({
       ...move,
       judgement: move.judgement.length > 0 ? Judgement.decode(move.judgement) : null,
@@ -21,6 +22,7 @@ export function plainRollout(rollout: Rollout): Record<string, unknown> {
 export function showRollout(rollout: Rollout): void {
   print(`${rollout.endpoint}: version ${rollout.candidate?.version} of ${rollout.model}, ${standing(rollout)}`);
   print(`rollout ${rollout.rolloutId}, instead of ${instead(rollout)}; by ${rollout.startedBy}: ${rollout.cause}\n`);
+  if (rollout.state === 'pending') print(`${waitsFor(rollout)}\n`);
   if (rollout.steps.length > 0) {
     const rows = rollout.steps.map((step, i) => [
       i,
@@ -47,6 +49,14 @@ export function showRollout(rollout: Rollout): void {
 export function standing({ state, step, steps, pausedFrom }: Rollout): string {
   if (state === 'paused') return `paused in ${pausedFrom}, step ${step} of 0 to ${steps.length - 1}`;
   return state === 'shadow' || state === 'canary' ? `${state}, step ${step} of 0 to ${steps.length - 1}` : state;
+}
+
+/** Whom a pending rollout waits for, and how they say so. */
+function waitsFor({ approvalDigest, approvalRule }: Rollout): string {
+  const { policies = [], roles = [], quorum = 1, notRequester = false } = approvalRule ?? {};
+  const who = `${quorum} of ${roles.join(', ')}${notRequester ? ', not who requested it' : ''}`;
+  const digest = approvalDigest.slice(0, 12);
+  return `waits for approval ${digest} by ${who} (policy ${policies.join(', ')}): millrace approvals show ${digest}`;
 }
 
 function instead({ baseline }: Rollout): string {

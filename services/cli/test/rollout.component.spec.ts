@@ -177,6 +177,27 @@ describe('millrace rollout', () => {
     });
   });
 
+  it('status of one that is pending shows whom it waits for, and what is approved', async () => {
+    const rule = { policies: ['four-eyes'], roles: ['model-risk', 'lead'], quorum: 2, notRequester: true };
+    const approvalJson = Buffer.from('{"endpoint":"late"}');
+    const digest = 'abcdef'.repeat(10);
+    rollout = Rollout.fromPartial({
+      ...shadow,
+      state: 'pending',
+      approvalDigest: digest,
+      approvalRule: rule,
+      approvalJson,
+    });
+    const printed = await millrace('status', 'late');
+    expect(printed).toMatch(/^late: version 2 of m, pending\n/);
+    expect(printed).toContain(
+      'waits for approval abcdefabcdef by 2 of model-risk, lead, not who requested it (policy four-eyes): millrace approvals show abcdefabcdef\n',
+    );
+    expect(JSON.parse(await millrace('status', 'late', '--json'))).toMatchObject({
+      rollout: { state: 'pending', approval: { endpoint: 'late' }, approvalRule: rule },
+    });
+  });
+
   it('status without an endpoint has a line for each, history one for each rollout', async () => {
     expect((await millrace('status')).trimEnd().split('\n')).toHaveLength(2);
     expect((await millrace('history')).trimEnd().split('\n')).toHaveLength(3);

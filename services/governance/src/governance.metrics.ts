@@ -12,6 +12,18 @@ const table = {
     name: 'millrace_governance_unreadable_total',
     help: 'Records that are no audit event; each is an entry that says so',
   },
+  approvals: {
+    type: 'counter',
+    name: 'millrace_governance_approvals_total',
+    help: 'Approvals by the state they came to: waiting, approved, rejected, withdrawn; refused = what came had another digest',
+    labels: ['state'],
+  },
+  votes: {
+    type: 'counter',
+    name: 'millrace_governance_votes_total',
+    help: 'Votes on approvals: approve, reject',
+    labels: ['vote'],
+  },
   appendSeconds: {
     type: 'histogram',
     name: 'millrace_governance_append_seconds',

@@ -18,6 +18,8 @@ import { leafOf } from '../src/domain/audit-leaf.js';
 import { governanceMetrics } from '../src/governance.metrics.js';
 import { AuditConsumer } from '../src/inbound/audit.consumer.js';
 import { GovernanceGrpc } from '../src/inbound/governance.grpc.js';
+import type { ApprovalsHandlers } from '../src/inbound/approvals.handlers.js';
+import type { TraceHandlers } from '../src/inbound/trace.handlers.js';
 import { verifyAudit } from '../src/inbound/verify-audit.js';
 import { AuditStore } from '../src/outbound/audit.store.js';
 import { loadSigningKey } from '../src/outbound/signing-key.js';
@@ -34,7 +36,7 @@ beforeAll(async () => {
   pool = await connectPostgres(getTestInfrastructure().POSTGRES_URL, database);
   store = new AuditStore(pool, key);
   await Promise.all([store.createTables(), store.createTables()]); // two processes may start at once
-  rpc = new GovernanceGrpc(store, key);
+  rpc = new GovernanceGrpc(store, key, {} as TraceHandlers, {} as ApprovalsHandlers);
 });
 beforeEach(async () => {
   await pool.query('TRUNCATE entries, subtrees, heads');

@@ -14,6 +14,7 @@ import { GrpcServer } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { Tracing } from '#libs/telemetry/tracing.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
@@ -21,6 +22,7 @@ import { serveOpenInference } from './inbound/open-inference.grpc.js';
 import { RouteTable } from './inbound/route-table.follower.js';
 import { inferenceGatewayMetrics } from './inference-gateway.metrics.js';
 import type { InferenceGatewaySettings } from './inference-gateway.settings.js';
+import { BlockTraces } from './outbound/block-traces.js';
 import { FeatureStoreClient } from './outbound/feature-store.client.js';
 import { PredictionShipper } from './outbound/prediction-shipper.js';
 import { WalPredictionLog } from './outbound/wal-prediction.log.js';
@@ -47,6 +49,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     @Inject(Metrics) registry: Metrics,
     @Inject(Readiness) readiness: Readiness,
     @Inject(Logger) logger: Logger,
+    @Inject(Tracing) tracing: Tracing,
   ) {
     const metrics = inferenceGatewayMetrics(registry);
     this.wal = new WriteAheadLog({
@@ -59,13 +62,16 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       settings.MILLRACE_TOKEN,
       settings.FEATURES_TIMEOUT_MS,
       metrics,
+      tracing,
     );
     this.workers = new WorkerPoolClient(
       settings.INFERENCE_WORKER_ADDRESSES,
       settings.MILLRACE_TOKEN,
       settings.WORKER_TIMEOUT_MS,
+      tracing,
     );
     this.routes = new RouteTable(messages, this.workers, logger);
+    const traces = new BlockTraces();
     this.shipper = new PredictionShipper(
       this.wal,
       messages.publisher('predictionsLogged'),
@@ -73,8 +79,9 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       metrics,
       readiness,
       logger,
+      traces,
     );
-    this.log = new WalPredictionLog(this.wal, metrics);
+    this.log = new WalPredictionLog(this.wal, metrics, traces);
     this.mirror = new Mirror(this.workers, this.log, settings.SHADOW_MAX_ROWS);
     const predictor = new Predictor(this.features, this.workers, this.log, this.mirror, settings.MAX_ROWS_IN_FLIGHT);
     serveOpenInference(server, this.routes, predictor, metrics, readiness);

@@ -119,7 +119,7 @@ export function setUp(endpoint: LiveEndpoint = live, shadowMaxRows = 100) {
       'tester',
       deadlineMs,
     );
-  return { features, runner, log, mirror, infer };
+  return { features, runner, log, mirror, infer, predictor };
 }
 
 export const text = (name: string, ...values: string[]) => ({

@@ -122,6 +122,8 @@ describe('ingest', () => {
     type: 'trip',
     timeMs: 0,
     data: Buffer.from(JSON.stringify(data)),
+    traceparent: '',
+    tracestate: '',
   });
 
   it('takes what the CloudEvents SDK sends, binary, structured and in batches', async () => {

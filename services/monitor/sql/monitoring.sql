@@ -27,18 +27,20 @@ CREATE TABLE IF NOT EXISTS monitoring.predictions (
   log_sequence UInt64 COMMENT 'block in it',
   arm LowCardinality(String) DEFAULT 'live' COMMENT 'who answered: live or canary',
   rollout_id LowCardinality(String) COMMENT 'rollout under way; empty = none',
-  rollout_step UInt32
+  rollout_step UInt32,
+  trace_id String DEFAULT '' COMMENT 'W3C; empty = not sampled'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(as_of)
 ORDER BY (endpoint, as_of, prediction_id)
 SETTINGS non_replicated_deduplication_window = 10000
 ;
--- A log that was begun before there were rollouts gets their columns.
+-- A log that was begun before there were rollouts or traces gets their columns.
 ALTER TABLE monitoring.predictions
   ADD COLUMN IF NOT EXISTS arm LowCardinality(String) DEFAULT 'live' COMMENT 'who answered: live or canary',
   ADD COLUMN IF NOT EXISTS rollout_id LowCardinality(String) COMMENT 'rollout under way; empty = none',
-  ADD COLUMN IF NOT EXISTS rollout_step UInt32
+  ADD COLUMN IF NOT EXISTS rollout_step UInt32,
+  ADD COLUMN IF NOT EXISTS trace_id String DEFAULT '' COMMENT 'W3C; empty = not sampled'
 ;
 CREATE TABLE IF NOT EXISTS monitoring.shadow_predictions (
   primary_id String COMMENT 'prediction_id of the answer that the caller got',

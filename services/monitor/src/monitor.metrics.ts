@@ -49,6 +49,11 @@ const table = {
     help: 'Alerts that a webhook did not take in all its tries',
     labels: ['monitor'],
   },
+  alertmanagerFailures: {
+    type: 'counter',
+    name: 'millrace_monitor_alertmanager_failures_total',
+    help: 'Times that the Alertmanager did not take what fires; it is told again within a minute',
+  },
   watchFailures: {
     type: 'counter',
     name: 'millrace_monitor_watch_failures_total',

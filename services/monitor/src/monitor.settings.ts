@@ -9,6 +9,8 @@ export const monitorSettings = {
   /** The training sets that drift is measured against. */
   ARTIFACTS_DIR: setting.text(),
   WATCH_INTERVAL_MS: setting.integer(2_000, 100, 3_600_000),
+  /** An Alertmanager that is told of alerts; unset = none. */
+  ALERTMANAGER_URL: setting.url().optional(),
 };
 
 export type MonitorSettings = z.infer<z.ZodObject<typeof monitorSettings>>;

@@ -1,4 +1,5 @@
 import type { ClickHouseClient } from '@clickhouse/client';
+import type { Alert } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { MessageLog } from '#libs/messaging/message-log.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
@@ -8,13 +9,16 @@ import { WatchedFollower } from './inbound/watched.follower.js';
 import { WatchingHandlers } from './inbound/watching.handlers.js';
 import type { MonitorMetrics } from './monitor.metrics.js';
 import { type MonitorSettings, webhookAddress } from './monitor.settings.js';
+import { AlertmanagerFeed } from './outbound/alertmanager.feed.js';
 import { AlertsPublisher } from './outbound/alerts.publisher.js';
 import { FiguresReader } from './outbound/figures.reader.js';
 import type { PredictionLogStore } from './outbound/prediction-log.store.js';
 import { ReferenceKeeper } from './outbound/reference.keeper.js';
 import { WatchingStore } from './outbound/watching.store.js';
 
-type Settings = Pick<MonitorSettings, 'ARTIFACTS_DIR' | 'WATCH_INTERVAL_MS'>;
+type Settings = Pick<MonitorSettings, 'ARTIFACTS_DIR' | 'WATCH_INTERVAL_MS'> & {
+  readonly ALERTMANAGER_URL?: string | undefined;
+};
 
 /** The wiring of what watches: definitions and versions in, alerts out, drift and alerts answered. */
 export class Watching {
@@ -22,6 +26,7 @@ export class Watching {
   private readonly store: WatchingStore;
   readonly watched: WatchedFollower;
   private readonly alerts: AlertsPublisher;
+  private readonly feed: AlertmanagerFeed | undefined;
   private readonly timer: WatchTimer;
   private readonly webhooks = new Map<string, string>();
 
@@ -38,7 +43,15 @@ export class Watching {
     const references = new ReferenceKeeper(this.store, new ArtifactStore(settings.ARTIFACTS_DIR), logger);
     const figures = new FiguresReader(this.store, predictions, references, this.watched);
     const publisher = messages.publisher('alertsRaised');
-    this.alerts = new AlertsPublisher(this.store, publisher, (name) => this.webhookOf(name), metrics, logger);
+    this.feed =
+      settings.ALERTMANAGER_URL === undefined
+        ? undefined
+        : new AlertmanagerFeed(settings.ALERTMANAGER_URL, () => this.alerts.alerts, metrics, logger);
+    const told = {
+      webhookOf: (name: string) => this.webhookOf(name),
+      onChange: (alert: Alert) => this.feed?.changed(alert),
+    };
+    this.alerts = new AlertsPublisher(this.store, publisher, told, metrics, logger);
     this.timer = new WatchTimer(settings.WATCH_INTERVAL_MS, this.watched, references, figures, this.alerts, {
       metrics,
       logger,
@@ -55,12 +68,14 @@ export class Watching {
     await this.messages.ensureTopics([{ id: 'alertsRaised' }]);
     await this.watched.start();
     await this.alerts.start();
+    this.feed?.start();
     this.timer.start();
   }
 
   async stop(): Promise<void> {
     await this.timer.stop();
     await this.watched.stop();
+    await this.feed?.stop();
     await this.alerts.stop();
   }
 

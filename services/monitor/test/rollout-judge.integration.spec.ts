@@ -228,24 +228,24 @@ it('statistics of a rollout are those of its rows', async () => {
   expect(nobody).toMatchObject({ steps: [], pairs: { n: 0 }, latency: { canaryRows: 0 } });
 });
 
-it('a log that was begun before there were rollouts gets their columns, in the view too, and keeps its rows', async () => {
+it('a log that was begun before there were rollouts and traces gets their columns, in the view too, and keeps its rows', async () => {
   const rolloutId = `${endpoint}-kept`;
   const block = (sequence: number) =>
     PredictionBlock.fromPartial({
       walId: rolloutId,
       sequence,
-      predictions: [prediction(rolloutId, sequence, 'canary', [0.5])],
+      predictions: [{ ...prediction(rolloutId, sequence, 'canary', [0.5]), traceId: 't' }],
     });
   await store.insertBlocks([block(1)], `${rolloutId}-1`);
-  for (const column of ['arm', 'rollout_id', 'rollout_step'])
+  for (const column of ['arm', 'rollout_id', 'rollout_step', 'trace_id'])
     await clickhouse.command({ query: `ALTER TABLE monitoring.predictions DROP COLUMN ${column}` });
   await store.createTables();
   await store.insertBlocks([block(2)], `${rolloutId}-2`);
   const query =
-    'SELECT arm, rollout_id, label FROM monitoring.predictions_labelled WHERE log_id = {rolloutId: String} ORDER BY log_sequence';
+    'SELECT arm, rollout_id, trace_id, label FROM monitoring.predictions_labelled WHERE log_id = {rolloutId: String} ORDER BY log_sequence';
   const result = await clickhouse.query({ query, query_params: { rolloutId }, format: 'JSONEachRow' });
   expect(await result.json()).toEqual([
-    { arm: 'live', rollout_id: '', label: null },
-    { arm: 'canary', rollout_id: rolloutId, label: null },
+    { arm: 'live', rollout_id: '', trace_id: '', label: null },
+    { arm: 'canary', rollout_id: rolloutId, trace_id: 't', label: null },
   ]);
 });

@@ -25,6 +25,12 @@ const table = {
     help: 'Judgements that came, by what they did: moved, unmoved, passed-over',
     labels: ['outcome'],
   },
+  approvals: {
+    type: 'counter',
+    name: 'millrace_registry_approvals_total',
+    help: 'Decisions on approvals that came, by what they did: moved, unmoved, passed-over',
+    labels: ['outcome'],
+  },
   artifactBytes: { type: 'counter', name: 'millrace_registry_artifact_bytes_total', help: 'Bytes stored as artifacts' },
 } as const;
 

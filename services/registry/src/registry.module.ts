@@ -15,6 +15,7 @@ import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
+import { ApprovalsConsumer } from './inbound/approvals.consumer.js';
 import { DefinitionsHandlers } from './inbound/definitions.handlers.js';
 import { JudgementsConsumer } from './inbound/judgements.consumer.js';
 import { ModelsHandlers } from './inbound/models.handlers.js';
@@ -34,6 +35,7 @@ class Registry implements OnApplicationBootstrap, BeforeApplicationShutdown, OnA
   private pool: Pool | undefined;
   private outbox: OutboxPublisher | undefined;
   private judgements: JudgementsConsumer | undefined;
+  private approvals: ApprovalsConsumer | undefined;
 
   constructor(
     @Inject(Settings) private readonly settings: RegistrySettings,
@@ -56,6 +58,7 @@ class Registry implements OnApplicationBootstrap, BeforeApplicationShutdown, OnA
     const onChange = (): void => outbox.poke();
     const rollouts = new RolloutsHandlers(database, metrics, onChange);
     this.judgements = new JudgementsConsumer(this.messages, rollouts, metrics, this.logger);
+    this.approvals = new ApprovalsConsumer(this.messages, rollouts, metrics, this.logger);
     serveRegistry(
       this.server,
       new DefinitionsHandlers(database, metrics, onChange),
@@ -65,11 +68,11 @@ class Registry implements OnApplicationBootstrap, BeforeApplicationShutdown, OnA
       metrics,
     );
     outbox.start();
-    await this.judgements.start();
+    await Promise.all([this.judgements.start(), this.approvals.start()]);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.judgements?.stop();
+    await Promise.all([this.judgements?.stop(), this.approvals?.stop()]);
     await this.outbox?.stop();
   }
 

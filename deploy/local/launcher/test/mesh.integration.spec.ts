@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +14,7 @@ import { projectRoot } from '#libs/storage/sql-file.js';
 import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { serviceNames } from '#libs/contracts/services.js';
 import { launchBrowser, openPage } from '#libs/testing/chromium.js';
+import { OtlpCollector } from '#libs/testing/otlp-collector.js';
 import type { Account } from '../../../../examples/flights/src/account.js';
 import { writeHistory } from '../../../../examples/flights/src/flight-history.js';
 import { Narrator } from '../../../../examples/flights/src/narrator.js';
@@ -25,6 +27,7 @@ const dataDir = mkdtempSync(join(tmpdir(), 'millrace-promises-'));
 const days = 14;
 const slicesPerDay = 4;
 const narrator = new Narrator(process.stderr);
+const collector = new OtlpCollector();
 let mesh: Mesh;
 let account: Account;
 const killed: string[] = [];
@@ -33,6 +36,9 @@ let aboutToKill = false;
 /** The flights example on a mesh of its own, while each service in turn, then Kafka, ClickHouse and Redis are killed with -9, each as soon as the one before is back. */
 beforeAll(async () => {
   const history = await writeHistory({ hub: 'DEN', from: '2001-04-09', folder: join(dataDir, 'sources', 'flights') });
+  // Only what a caller traces is traced.
+  process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = await collector.start();
+  process.env['OTEL_TRACES_SAMPLER'] = 'parentbased_always_off';
   mesh = await startMesh({
     dataDir,
     fresh: false,
@@ -65,6 +71,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await (mesh as Mesh | undefined)?.stop();
+  await collector.stop();
   rmSync(dataDir, { recursive: true, force: true });
 }, 60_000);
 
@@ -134,6 +141,81 @@ it('The audit log has what was done, proves it, and fails to when one byte of it
   await database.end();
   expect((await millrace('audit', 'verify')).code).toBe(0);
 }, 60_000);
+
+it('Any prediction can be traced to event offsets, feature definitions, dataset snapshot, run, code commit, approvals and rollout steps, and the audit log proves that nothing in that chain was edited or removed.', async () => {
+  const query = `SELECT prediction_id FROM monitoring.predictions
+    WHERE endpoint = 'late-arrival' AND model_version = '2' AND arm = 'live' AND NOT fallback ORDER BY answered_at LIMIT 1`;
+  const logged = await millrace('logs', '--sql', query, '--json');
+  const [{ prediction_id: id } = { prediction_id: '' }] = JSON.parse(logged.stdout) as { prediction_id: string }[];
+  const { code, stdout } = await millrace('trace', id, '--json');
+  const { items } = JSON.parse(stdout) as { items: { kind: string; id: string; facts: Record<string, string> }[] };
+  const of = (kind: string) => items.filter((item) => item.kind === kind);
+  const facts = (kind: string) => of(kind).map((item) => item.facts);
+  expect(items.filter((item) => item.facts['not proved'] !== undefined)).toEqual([]);
+  expect(code).toBe(0);
+  expect(facts('prediction')).toMatchObject([{ endpoint: 'late-arrival', version: 'late-arrival@2', arm: 'live' }]);
+  expect(of('events').map((item) => item.id)).toEqual(expect.arrayContaining(['departures', 'arrivals']));
+  for (const one of facts('events')) expect(Object.values(one).join()).toMatch(/up to offset \d+/);
+  expect(facts('features')[0]).toMatchObject({
+    definition: 'FeatureService',
+    meaning: 'the same now',
+    generation: '1',
+  });
+  expect(facts('features').filter((one) => one['definition'] === 'FeatureView').length).toBeGreaterThan(1);
+  expect(facts('snapshot')).toMatchObject([
+    { sha256: expect.stringMatching(/^[0-9a-f]{64}$/), 'events from': expect.stringMatching(/^2001/) },
+  ]);
+  expect(facts('run')).toMatchObject([
+    { pipeline: 'train-late-arrival', state: 'succeeded', 'requested by': 'local-user' },
+  ]);
+  expect(of('code')).toHaveLength(1);
+  expect(facts('version')).toMatchObject([
+    { 'onnx sha256': expect.any(String), proved: expect.stringMatching(/^by audit entry \d+$/) },
+  ]);
+  expect(of('approval')).toHaveLength(1);
+  expect(facts('rollout').map((one) => one['move'])).toEqual([
+    'begin -> shadow',
+    'shadow -> canary',
+    'canary -> canary',
+    'canary -> live',
+  ]);
+  for (const one of facts('rollout')) expect(one['proved']).toMatch(/^by audit entry/);
+  for (const one of facts('rollout').slice(1)) expect(one['guardrail logloss']).toMatch(/^pass: harm .* margin 0.01/);
+  expect(of('audit').length).toBeGreaterThan(6);
+  expect((await millrace('trace', id)).stdout).toMatch(/the audit log bears out all of it\n$/);
+  expect(await millrace('trace', 'nobody-1')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/no prediction nobody-1 is in the log/),
+  });
+}, 60_000);
+
+it('A version that a policy asks an approval for is served to nobody until a second person agrees.', async () => {
+  expect(statSync(join(dataDir, 'mesh.json')).mode & 0o777).toBe(0o600);
+  const file = join(dataDir, 'four-eyes.yaml');
+  writeFileSync(
+    file,
+    `kind: Policy\nname: four-eyes\napprovals: {when: 'endpoint.name == "late-arrival"', roles: [model-risk], notRequester: true}\n`,
+  );
+  const status = async () =>
+    (
+      JSON.parse((await millrace('rollout', 'status', 'late-arrival', '--json')).stdout) as {
+        rollout: { state: string };
+      }
+    ).rollout.state;
+  expect((await millrace('apply', '-f', file)).code).toBe(0);
+  const offered = await millrace('rollout', 'start', 'late-arrival', '--version', '1', '--json');
+  const { state, approvalDigest } = JSON.parse(offered.stdout) as { state: string; approvalDigest: string };
+  expect(state).toBe('pending');
+  const approve = ['approvals', 'approve', approvalDigest.slice(0, 12), '--comment', 'as a test'];
+  await eventually(async () => expect((await millrace('approvals', 'list', '--waiting')).stdout).toContain(approve[2]));
+  expect((await millrace(...approve)).stderr).toMatch(/one of the roles model-risk is needed, and it has admin/);
+  expect(await status()).toBe('pending');
+  expect((await millrace('--as', 'risk', 'rollout', 'abort', 'late-arrival')).stderr).toMatch(/risk may not read/);
+  await eventually(async () => expect(await millrace('--as', 'risk', ...approve)).toMatchObject({ code: 0 }));
+  await eventually(async () => expect(await status()).toBe('shadow'));
+  expect((await millrace('rollout', 'abort', 'late-arrival')).code).toBe(0);
+  expect((await millrace('delete', 'policy', 'four-eyes')).code).toBe(0);
+}, 120_000);
 
 const run = promisify(execFile);
 const clients = join(projectRoot(), 'deploy/local/launcher/test/clients');
@@ -315,8 +397,79 @@ describe('the millrace command', () => {
   }, 60_000);
 });
 
+/** A service's spans in a trace, as `<kind> <name>`, in alphabetical order, once they are there. */
+const kinds = ['', 'internal', 'server', 'client', 'send', 'process'];
+const spansIn = (traceId: string): string[] =>
+  collector
+    .of(traceId)
+    .map(({ service, kind, name }) => `${service}: ${kinds[kind]} ${name.replace(/^(send|process) /, '')}`)
+    .toSorted();
+
+describe('one trace follows', () => {
+  it("a prediction from the application's call over features and model to the log in ClickHouse", async () => {
+    const traceId = randomBytes(16).toString('hex');
+    const { predictionId } = await predict('traced-1', `00-${traceId}-${'b'.repeat(16)}-01`);
+    const [ask, run] = ['millrace.features.v1.FeatureStore/StreamVectors', 'millrace.worker.v1.InferenceWorker/Infer'];
+    await eventually(async () =>
+      expect(spansIn(traceId)).toEqual([
+        `feature-store: server ${ask}`,
+        `inference-gateway: client ${ask}`,
+        `inference-gateway: client ${run}`,
+        'inference-gateway: send predictions.logged.v1',
+        'inference-gateway: server inference.GRPCInferenceService/ModelInfer',
+        `inference-worker: server ${run}`,
+        'monitor: process predictions.logged.v1',
+      ]),
+    );
+    const clickhouse = createClient({ url: mesh.state.clickhouseUrl });
+    const query = 'SELECT trace_id FROM monitoring.predictions WHERE prediction_id = {id: String}';
+    const read = async (): Promise<unknown> => {
+      const result = await clickhouse.query({ query, query_params: { id: predictionId }, format: 'JSONEachRow' });
+      return result.json();
+    };
+    await eventually(async () => expect(await read()).toEqual([{ trace_id: traceId }]));
+    await clickhouse.close();
+  }, 120_000);
+
+  it('an event from the door over raw and valid to the features', async () => {
+    const traceId = randomBytes(16).toString('hex');
+    const { services, token } = mesh.state;
+    const data = { ...departure, flight_id: 'traced-2', departed_at: '2001-06-30T12:00:00.000Z' };
+    const event = new CloudEvent({ id: 'traced-2', source: '/js', type: 'flight.departed', data });
+    const { headers, body } = HTTP.structured(event);
+    const { status } = await fetch(`http://${services.ingest.http}/v1/streams/departures/events`, {
+      method: 'POST',
+      headers: {
+        ...(headers as Record<string, string>),
+        authorization: `Bearer ${token}`,
+        traceparent: `00-${traceId}-${'b'.repeat(16)}-01`,
+      },
+      body: String(body),
+    });
+    expect(status).toBe(202);
+    await eventually(async () =>
+      expect([...new Set(spansIn(traceId))]).toEqual(
+        expect.arrayContaining([
+          'feature-store: process events.departures.valid.v1',
+          'ingest: send events.departures.raw.v1',
+          'ingest: server POST /v1/streams/:stream/events',
+          'validator: process events.departures.raw.v1',
+          'validator: send events.departures.valid.v1',
+        ]),
+      ),
+    );
+    const groups = collector.of(traceId).map(({ attributes }) => attributes['messaging.consumer.group.name']);
+    expect(groups).toEqual(
+      expect.arrayContaining(['feature-store.departures', 'feature-store.departures.history', 'validator.departures']),
+    );
+  }, 120_000);
+});
+
 /** One prediction for a departure, as an application asks for it. */
-async function predict(id: string): Promise<{ probability: number; fallback: boolean; predictionId: string }> {
+async function predict(
+  id: string,
+  traceparent?: string,
+): Promise<{ probability: number; fallback: boolean; predictionId: string }> {
   const client = new MeshClient(mesh.state);
   try {
     const text = (name: string, value: string) => ({
@@ -347,6 +500,7 @@ async function predict(id: string): Promise<{ probability: number; fallback: boo
         int('distance', distance),
       ],
     });
+    if (traceparent !== undefined) client.gateway.metadata.set('traceparent', traceparent);
     const response = await client.gateway.call((stub) => stub.modelInfer, request, 10_000);
     const [scores, ids] = response.rawOutputContents as [Buffer, Buffer];
     return {

@@ -53,6 +53,7 @@ export class FeaturesApi {
     if (spec === undefined) throw new MillraceError('not-found', `service: there is no FeatureService "${service}"`);
     const asked = {
       batchId: 1,
+      traceparents: [],
       featureService: service,
       rows: [Buffer.from(JSON.stringify(row ?? {}))],
       asOfMs: [wholeNumber('asOfMs', asOfMs, 0) || Date.now()],

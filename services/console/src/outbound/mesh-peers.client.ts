@@ -76,6 +76,6 @@ export class Mesh {
     deadlineMs = defaultDeadlineMs,
   ): Promise<A> {
     const peer = this.peers.get(service) as unknown as Peer<Stubs[N]>;
-    return peer.call(method, request, deadlineMs, this.metadata);
+    return peer.call(method, request, deadlineMs, undefined, this.metadata);
   }
 }

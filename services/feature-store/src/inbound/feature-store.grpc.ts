@@ -51,8 +51,9 @@ export class FeatureStoreGrpc {
 
   serve(server: GrpcServer): void {
     server.addService(FeatureStoreService, {
-      streamVectors: handle.duplex((stream: ServerDuplexStream<VectorsRequest, VectorsResponse>) =>
-        this.streamVectors(stream),
+      streamVectors: handle.duplex(
+        (stream: ServerDuplexStream<VectorsRequest, VectorsResponse>, context: CallContext) =>
+          this.streamVectors(stream, context),
       ),
       getVectors: handle.unary((request: VectorsRequest) => this.vectors(request)),
       getWatermarks: handle.unary((request: GetWatermarksRequest) => this.watermarks(request)),
@@ -67,18 +68,25 @@ export class FeatureStoreGrpc {
   }
 
   /** Each batch is answered by itself: what fails one leaves the others and the stream alone. */
-  private streamVectors(stream: ServerDuplexStream<VectorsRequest, VectorsResponse>): void {
+  private streamVectors(stream: ServerDuplexStream<VectorsRequest, VectorsResponse>, context: CallContext): void {
     stream.on('data', (request: VectorsRequest) => {
+      const span = context.messageSpan?.(request.traceparents);
+      span?.set('millrace.batch.rows', request.rows.length);
       this.vectors(request).then(
-        (response) => stream.write(response),
-        (error: unknown) =>
+        (response) => {
+          span?.end();
+          stream.write(response);
+        },
+        (error: unknown) => {
+          span?.end(error);
           stream.write(
             VectorsResponse.fromPartial({
               batchId: request.batchId,
               errorCode: error instanceof MillraceError ? error.code : 'internal',
               errorMessage: errorMessage(error),
             }),
-          ),
+          );
+        },
       );
     });
     stream.on('end', () => stream.end());

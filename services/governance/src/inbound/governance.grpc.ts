@@ -19,6 +19,8 @@ import { eventIn } from '../domain/audit-leaf.js';
 import type { StoredEntry } from '../domain/audit-verifier.js';
 import { readAudit } from '../outbound/audit-reader.store.js';
 import type { AuditStore, SignedHead } from '../outbound/audit.store.js';
+import type { ApprovalsHandlers } from './approvals.handlers.js';
+import type { TraceHandlers } from './trace.handlers.js';
 import { verifyAudit } from './verify-audit.js';
 
 const [defaultLimit, maxLimit] = [50, 1_000];
@@ -29,6 +31,8 @@ export class GovernanceGrpc {
   constructor(
     private readonly store: AuditStore,
     private readonly key: KeyObject,
+    private readonly traces: TraceHandlers,
+    private readonly approvals: ApprovalsHandlers,
   ) {
     this.publicKey = rawPublicKey(key);
   }
@@ -40,9 +44,9 @@ export class GovernanceGrpc {
       getInclusionProof: handle.unary(this.inclusionProof.bind(this)),
       getConsistencyProof: handle.unary(this.consistencyProof.bind(this)),
       verifyAudit: handle.unary(() => verifyAudit(this.store.pool, this.key)),
-      listApprovals: handle.notBuilt,
-      decideApproval: handle.notBuilt,
-      tracePrediction: handle.notBuilt,
+      listApprovals: handle.unary(this.approvals.list.bind(this.approvals)),
+      decideApproval: handle.unary(this.approvals.decide.bind(this.approvals)),
+      tracePrediction: handle.unary(this.traces.trace.bind(this.traces)),
     });
     server.addReflection('millrace/governance/v1/governance.proto', `${projectRoot()}/proto`);
   }

@@ -21,6 +21,28 @@ export class AuditSnapshot {
     return Number(rows[0]!.size);
   }
 
+  /** How many entries there are; fewer than `size` where some were removed. */
+  async count(): Promise<number> {
+    const { rows } = await this.client.query<{ count: string }>('SELECT count(*) AS count FROM entries');
+    return Number(rows[0]!.count);
+  }
+
+  /** The newest head's size; 0 = nothing was signed yet. */
+  async signedSize(): Promise<number> {
+    const { rows } = await this.client.query<{ size: string }>('SELECT coalesce(max(size), 0) AS size FROM heads');
+    return Number(rows[0]!.size);
+  }
+
+  /** What was done about exactly these resources, newest first. */
+  async about(resources: readonly string[], limit: number): Promise<StoredEntry[]> {
+    const { rows } = await this.client.query<EntryRow>(
+      `SELECT index, leaf, leaf_hash FROM entries
+       WHERE resource = ANY($1) AND decision != 'deny' ORDER BY index DESC LIMIT $2`,
+      [resources, limit],
+    );
+    return rows.map(toEntry);
+  }
+
   async heads(): Promise<{ size: number; root: Buffer; checkpoint: string }[]> {
     const { rows } = await this.client.query<{ size: string; root: Buffer; checkpoint: string }>(
       'SELECT size, root, checkpoint FROM heads ORDER BY size',

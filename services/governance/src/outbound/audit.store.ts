@@ -43,7 +43,10 @@ export class AuditStore {
   ) {}
 
   async createTables(): Promise<void> {
-    await this.locked(async (client) => void (await client.query(readSql('services/governance/sql/schema.sql'))));
+    await inTransaction(this.pool, async (client) => {
+      await client.query('SELECT pg_advisory_xact_lock($1)', [appendLock]);
+      await client.query(readSql('services/governance/sql/schema.sql'));
+    });
   }
 
   /**
@@ -52,22 +55,26 @@ export class AuditStore {
    * @returns how many were new
    */
   append(events: readonly AuditEvent[]): Promise<number> {
-    return this.locked(async (client) => {
-      const fresh = await withoutKnown(client, events);
-      if (fresh.length === 0) return 0;
-      const tree = await openTree(client);
-      const nodes: TreeNode[] = [];
-      const entries = fresh.map((event): NewEntry => {
-        const leaf = leafOf(event);
-        const entry = { event, index: tree.size, leaf, hash: hashLeaf(leaf) };
-        nodes.push(...tree.append(entry.hash));
-        return entry;
-      });
-      await insertEntries(client, entries);
-      await insertSubtrees(client, nodes);
-      await this.insertHead(client, tree.size, tree.root());
-      return fresh.length;
+    return inTransaction(this.pool, (client) => this.appendIn(client, events));
+  }
+
+  /** The same within a transaction of something else that is done: the entry is there when, and only when, it is. */
+  async appendIn(client: PoolClient, events: readonly AuditEvent[]): Promise<number> {
+    await client.query('SELECT pg_advisory_xact_lock($1)', [appendLock]);
+    const fresh = await withoutKnown(client, events);
+    if (fresh.length === 0) return 0;
+    const tree = await openTree(client);
+    const nodes: TreeNode[] = [];
+    const entries = fresh.map((event): NewEntry => {
+      const leaf = leafOf(event);
+      const entry = { event, index: tree.size, leaf, hash: hashLeaf(leaf) };
+      nodes.push(...tree.append(entry.hash));
+      return entry;
     });
+    await insertEntries(client, entries);
+    await insertSubtrees(client, nodes);
+    await this.insertHead(client, tree.size, tree.root());
+    return fresh.length;
   }
 
   /** @param size undefined = the newest; of a head that was never signed there is none */
@@ -84,13 +91,6 @@ export class AuditStore {
     const parts = ranges.map(subtreesOf);
     const found = await readSubtrees(this.pool, parts.flat());
     return parts.map((ids) => foldSubtrees(ids.map((id) => hashOf(found, id))));
-  }
-
-  private locked<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    return inTransaction(this.pool, async (client) => {
-      await client.query('SELECT pg_advisory_xact_lock($1)', [appendLock]);
-      return work(client);
-    });
   }
 
   private async insertHead(client: PoolClient, size: number, root: Hash): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Failure } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { float32Bytes } from '#libs/tensors/tensor-codec.js';
 import type { Arm, LiveEndpoint } from './arms.js';
 import type { EndpointPlan } from './endpoint-plan.js';
@@ -23,7 +24,7 @@ export function stickyKeyOf(plan: EndpointPlan, row: Row): string {
   return keyOf(row[plan.stickyKey ?? plan.joinKey]);
 }
 
-/** The rows of an answer as they are logged: whole vectors, and each row with the version that answered it. */
+/** The rows of an answer as they are logged: whole vectors, and each row with the version that answered it. @param trace of the request; undefined = not sampled */
 export function unlogged(
   endpoint: LiveEndpoint,
   requestId: string,
@@ -32,6 +33,7 @@ export function unlogged(
   scored: Scored,
   caller: string,
   startedMs: number,
+  trace?: TraceContext,
 ): Unlogged[] {
   const { plan, candidate } = endpoint;
   return asked.rows.map((row, i) => {
@@ -56,8 +58,9 @@ export function unlogged(
       arm,
       rolloutId: candidate?.rolloutId ?? '',
       rolloutStep: candidate?.step ?? 0,
+      traceId: trace?.traceId ?? '',
     };
-    return { prediction, snapshot, startedMs };
+    return { prediction, snapshot, startedMs, trace };
   });
 }
 

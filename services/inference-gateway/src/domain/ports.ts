@@ -5,6 +5,7 @@ import type {
   ShadowPrediction,
   Unmirrored,
 } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
 
 /** What the online store could see when it answered; shared by everything of one answer. */
 export type Snapshot = readonly StreamPosition[];
@@ -23,9 +24,15 @@ export abstract class FeatureSource {
    * Vectors of rows at their own instants (their event time column, else now).
    * @param rows UTF-8 JSON objects with the spine's columns
    * @param digest of the feature service that the model was trained on
+   * @param trace of the request that asks
    * @throws MillraceError unavailable, deadline-exceeded, invalid-argument (a row), failed-precondition (the feature service is another now)
    */
-  abstract get(featureService: string, digest: string, rows: readonly Uint8Array[]): Promise<Features[]>;
+  abstract get(
+    featureService: string,
+    digest: string,
+    rows: readonly Uint8Array[],
+    trace?: TraceContext,
+  ): Promise<Features[]>;
 }
 
 /** For whom a model runs. A canary's failures never count against a worker that others ask; a shadow shares no batch and is not tried again. */
@@ -35,10 +42,17 @@ export type RunLane = 'live' | 'canary' | 'shadow';
 export abstract class ModelRunner {
   /**
    * @param input float32 [rows, features], row-major
+   * @param trace of the request that asks; a shadow has none
    * @returns the score of each row: of class 1 for binary, the value for regression
    * @throws MillraceError unavailable, deadline-exceeded, resource-exhausted, internal
    */
-  abstract run(onnxSha256: string, rows: number, input: Float32Array, lane: RunLane): Promise<Float32Array>;
+  abstract run(
+    onnxSha256: string,
+    rows: number,
+    input: Float32Array,
+    lane: RunLane,
+    trace?: TraceContext,
+  ): Promise<Float32Array>;
   /** Resolves when a worker has loaded and checked the model. */
   abstract prepare(onnxSha256: string, features: number): Promise<void>;
 }
@@ -49,6 +63,8 @@ export interface Unlogged {
   readonly snapshot: Snapshot;
   /** performance.now() when the request had been decoded. */
   readonly startedMs: number;
+  /** Of its request, where that is sampled. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** What is told beside the answers. */

@@ -1,8 +1,25 @@
 import { describe, expect, it } from '@jest/globals';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import { int32, int64, live, plan, setUp, snapshot, text, version } from '../../test/fakes.js';
+import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
+import { parseTraceContext } from '#libs/telemetry/trace-context.js';
+import { flights, int32, int64, live, plan, setUp, snapshot, text, version } from '../../test/fakes.js';
 import { endpointOf } from './arms.js';
 import { modelMetadata } from './model-metadata.js';
+
+it('what a sampled trace asked for is logged with its id, and no other', async () => {
+  const { predictor, log } = setUp();
+  const request = ModelInferRequest.fromPartial({ modelName: 'late', ...flights('x') });
+  for (const flags of ['01', '00'])
+    await predictor.infer(
+      live,
+      request,
+      'tester',
+      Number.POSITIVE_INFINITY,
+      parseTraceContext(`00-${'a'.repeat(32)}-${'b'.repeat(16)}-${flags}`),
+    );
+  await predictor.infer(live, request, 'tester', Number.POSITIVE_INFINITY);
+  expect(log.kept.map(({ prediction }) => prediction.traceId)).toEqual(['a'.repeat(32), '', '']);
+});
 
 describe('a prediction', () => {
   it('is scored, kept in the log with what it was made of, and only then answered', async () => {

@@ -1,5 +1,6 @@
 import type { ModelInferRequest, ModelInferResponse } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { isSampled, type TraceContext } from '#libs/telemetry/trace-context.js';
 import type { LiveEndpoint } from './arms.js';
 import { unlogged } from './logged-rows.js';
 import type { Mirror } from './mirror.js';
@@ -23,12 +24,13 @@ export class Predictor {
     this.scorer = new Scorer(features, runner, log);
   }
 
-  /** @throws MillraceError; then nothing was answered, and no prediction of it is in the log unless keeping it was what failed */
+  /** @param trace of the call, for what is done for it and for the log @throws MillraceError; then nothing was answered, and no prediction of it is in the log unless keeping it was what failed */
   async infer(
     endpoint: LiveEndpoint,
     request: ModelInferRequest,
     caller: string,
     deadlineMs: number,
+    trace?: TraceContext,
   ): Promise<ModelInferResponse> {
     const startedMs = performance.now();
     const asked = readRequest(endpoint, request);
@@ -43,8 +45,10 @@ export class Predictor {
     this.rowsInFlight += count;
     try {
       const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
-      const scored = await this.scorer.score(endpoint, asked, texts);
-      const ids = await this.log.keep(unlogged(endpoint, request.id, asked, texts, scored, caller, startedMs));
+      const sampled = isSampled(trace) ? trace : undefined;
+      const scored = await this.scorer.score(endpoint, asked, texts, sampled);
+      const rows = unlogged(endpoint, request.id, asked, texts, scored, caller, startedMs, sampled);
+      const ids = await this.log.keep(rows);
       const response = respond(endpoint, request.id, scored, ids);
       if (endpoint.candidate?.mirror === true) this.mirror.offer(endpoint, asked.given !== undefined, scored, ids);
       return response;

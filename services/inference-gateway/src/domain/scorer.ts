@@ -1,4 +1,5 @@
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Arm, type CandidateArm, inputOf, type LiveEndpoint } from './arms.js';
 import { failuresOf, instantOf, stickyKeyOf } from './logged-rows.js';
 import type { Features, FeatureSource, ModelRunner, PredictionLog } from './ports.js';
@@ -21,14 +22,19 @@ export class Scorer {
    * @param texts the rows as UTF-8 JSON objects
    * @throws MillraceError where a row cannot be scored and no fallback is declared, or the request is what is wrong
    */
-  async score(endpoint: LiveEndpoint, asked: RequestRows, texts: readonly Uint8Array[]): Promise<Scored> {
+  async score(
+    endpoint: LiveEndpoint,
+    asked: RequestRows,
+    texts: readonly Uint8Array[],
+    trace?: TraceContext,
+  ): Promise<Scored> {
     const byCandidate = drawn(endpoint, asked);
     try {
-      const features = await this.vectors(endpoint, asked, texts, byCandidate);
+      const features = await this.vectors(endpoint, asked, texts, byCandidate, trace);
       const scores =
         byCandidate === undefined
-          ? await this.run(endpoint, endpoint, asked, features)
-          : await this.runArms(endpoint, endpoint.candidate!, asked, features, byCandidate);
+          ? await this.run(endpoint, endpoint, asked, features, undefined, trace)
+          : await this.runArms(endpoint, endpoint.candidate!, asked, features, byCandidate, trace);
       return { scores, features, fallback: false, byCandidate };
     } catch (error) {
       return fallback(endpoint, asked, error);
@@ -41,11 +47,12 @@ export class Scorer {
     { rows, given }: RequestRows,
     texts: readonly Uint8Array[],
     byCandidate: Uint8Array | undefined,
+    trace: TraceContext | undefined,
   ): Promise<readonly Features[]> {
     const { plan, version } = endpoint;
     if (given !== undefined) return split(given, rows, plan.eventTime);
     try {
-      return await this.features.get(plan.featureService, version.featureServiceDigest, texts);
+      return await this.features.get(plan.featureService, version.featureServiceDigest, texts, trace);
     } catch (error) {
       const instants = rows.map((row) => instantOf(row, plan.eventTime));
       const armOf = (i: number): Arm => (byCandidate?.[i] === 1 ? endpoint.candidate! : endpoint);
@@ -64,11 +71,12 @@ export class Scorer {
     asked: RequestRows,
     features: readonly Features[],
     byCandidate: Uint8Array,
+    trace: TraceContext | undefined,
   ): Promise<Float32Array> {
     const scores = new Float32Array(features.length);
     const fill = async (arm: Arm, rows: readonly number[]): Promise<void> => {
       if (rows.length === 0) return;
-      const part = await this.run(endpoint, arm, asked, features, rows);
+      const part = await this.run(endpoint, arm, asked, features, rows, trace);
       for (let i = 0; i < rows.length; i++) scores[rows[i]!] = part[i]!;
     };
     const theirs = rowsOf(byCandidate, 1);
@@ -87,12 +95,14 @@ export class Scorer {
     arm: Arm,
     { given }: RequestRows,
     features: readonly Features[],
-    rows?: readonly number[],
+    rows: readonly number[] | undefined,
+    trace: TraceContext | undefined,
   ): Promise<Float32Array> {
     try {
       const columns = given === undefined ? arm.columns : undefined;
       const input = given !== undefined && rows === undefined ? given : inputOf(arm.version, columns, features, rows);
-      const scores = await this.runner.run(arm.version.onnxSha256, rows?.length ?? features.length, input, arm.arm);
+      const count = rows?.length ?? features.length;
+      const scores = await this.runner.run(arm.version.onnxSha256, count, input, arm.arm, trace);
       return arm.arm === 'canary' ? finite(scores) : scores;
     } catch (error) {
       const failed = rows === undefined ? features : rows.map((i) => features[i]!);

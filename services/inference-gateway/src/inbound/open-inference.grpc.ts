@@ -24,7 +24,7 @@ export function serveOpenInference(
 ): void {
   const infer = async (
     request: ModelInferRequest,
-    { caller, deadlineMs }: CallContext,
+    { caller, deadlineMs, trace }: CallContext,
   ): Promise<ModelInferResponse> => {
     const endpoint = request.modelName;
     try {
@@ -33,6 +33,7 @@ export function serveOpenInference(
         request,
         caller.name,
         deadlineMs,
+        trace,
       );
       metrics.requests.inc({ endpoint, outcome: 'ok' });
       return response;

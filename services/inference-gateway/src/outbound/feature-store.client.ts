@@ -1,17 +1,24 @@
 import type { VectorsRequest, VectorsResponse } from '#libs/contracts/generated/millrace/features/v1/features.js';
-import { FeatureStoreClient as Stub } from '#libs/contracts/generated/millrace/features/v1/features.js';
+import {
+  FeatureStoreClient as Stub,
+  FeatureStoreService,
+} from '#libs/contracts/generated/millrace/features/v1/features.js';
 import { type ErrorCode, errorCodes, MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
+import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32View } from '#libs/tensors/tensor-codec.js';
 import { type Features, FeatureSource } from '../domain/ports.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
+import { startQuestionSpans } from './question-spans.js';
 import { TurnBatcher } from './turn-batcher.js';
 
 interface Question {
   readonly featureService: string;
   readonly digest: string;
   readonly rows: readonly Uint8Array[];
+  readonly trace: TraceContext | undefined;
   resolve(features: Features[]): void;
   reject(error: unknown): void;
 }
@@ -29,14 +36,20 @@ export class FeatureStoreClient extends FeatureSource {
     token: string,
     private readonly timeoutMs: number,
     private readonly metrics: InferenceGatewayMetrics,
+    private readonly tracing: Tracing = tracingOff,
   ) {
     super();
     this.peer = new Peer(Stub, 'feature-store', address, token);
     this.stream = new MultiplexedStream('feature-store', () => this.peer.stub.streamVectors(this.peer.metadata));
   }
 
-  override get(featureService: string, digest: string, rows: readonly Uint8Array[]): Promise<Features[]> {
-    return new Promise((resolve, reject) => this.batcher.add({ featureService, digest, rows, resolve, reject }));
+  override get(
+    featureService: string,
+    digest: string,
+    rows: readonly Uint8Array[],
+    trace?: TraceContext,
+  ): Promise<Features[]> {
+    return new Promise((resolve, reject) => this.batcher.add({ featureService, digest, rows, trace, resolve, reject }));
   }
 
   close(): void {
@@ -55,14 +68,30 @@ export class FeatureStoreClient extends FeatureSource {
     const { featureService, digest } = group[0]!;
     const rows = group.flatMap((question) => question.rows) as Buffer[];
     this.metrics.featureBatchRows.observe(rows.length);
-    const answer = await this.askTwice({ featureService, rows, asOfMs: [] });
-    if (answer.errorCode !== '') throw new MillraceError(codeOf(answer.errorCode), answer.errorMessage);
+    const answer = await this.askTraced(group, { featureService, rows, asOfMs: [] });
     if (answer.featureServiceDigest !== digest)
       throw new MillraceError(
         'failed-precondition',
         `feature service ${featureService} is now ${answer.featureServiceDigest.slice(0, 12)}, and the live version was trained on ${digest.slice(0, 12)}: train a new version`,
       );
     deliver(group, answer);
+  }
+
+  /** @throws MillraceError also where the store could not answer the batch */
+  private async askTraced(
+    group: readonly Question[],
+    question: Omit<VectorsRequest, 'batchId' | 'traceparents'>,
+  ): Promise<VectorsResponse> {
+    const spans = startQuestionSpans(this.tracing, FeatureStoreService.streamVectors.path, this.peer.address, group);
+    try {
+      const answer = await this.askTwice({ ...question, traceparents: spans.traceparents });
+      if (answer.errorCode !== '') throw new MillraceError(codeOf(answer.errorCode), answer.errorMessage);
+      spans.end();
+      return answer;
+    } catch (error) {
+      spans.end(error);
+      throw error;
+    }
   }
 
   private async askTwice(question: Omit<VectorsRequest, 'batchId'>): Promise<VectorsResponse> {

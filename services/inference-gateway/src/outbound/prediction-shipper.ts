@@ -1,9 +1,11 @@
+import { traceHeaders } from '#libs/telemetry/trace-context.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Publisher } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+import type { BlockTraces } from './block-traces.js';
 
 const batchBytes = 2 * 1024 * 1024;
 /** What comes within it travels together: a record costs Kafka more than its bytes. */
@@ -21,6 +23,7 @@ export class PredictionShipper {
     private readonly metrics: InferenceGatewayMetrics,
     private readonly readiness: Readiness,
     private readonly logger: Logger,
+    private readonly traces?: BlockTraces,
   ) {}
 
   start(): void {
@@ -43,8 +46,11 @@ export class PredictionShipper {
         continue;
       }
       try {
-        await this.publisher.publish(entries.map(({ payload }) => ({ key, value: payload, headers: {} })));
-        this.wal.markShipped(entries.at(-1)!.sequence);
+        await this.publisher.publish(
+          entries.map(({ payload, sequence }) => ({ key, value: payload, headers: this.headersOf(sequence) })),
+        );
+        await this.wal.markShipped(entries.at(-1)!.sequence);
+        this.traces?.forget(entries.at(-1)!.sequence);
         this.metrics.shippedBlocks.inc(entries.length);
       } catch (error) {
         this.logger.warn('predictions_not_shipped', { error: errorMessage(error), bytes: this.wal.bytes });
@@ -53,6 +59,11 @@ export class PredictionShipper {
       this.report();
       if (!this.stopped) await this.pause();
     }
+  }
+
+  private headersOf(sequence: number): Record<string, string> {
+    const trace = this.traces?.find(sequence);
+    return trace === undefined ? {} : traceHeaders(trace);
   }
 
   private pause(): Promise<void> {

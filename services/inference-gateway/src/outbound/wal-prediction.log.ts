@@ -2,6 +2,7 @@ import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import { type Notes, PredictionLog, type Snapshot, type Unlogged } from '../domain/ports.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+import type { BlockTraces } from './block-traces.js';
 import { countAnswer, countNotes } from './count-log.js';
 import { NoteBlocks } from './note-blocks.js';
 import { TurnBatcher } from './turn-batcher.js';
@@ -24,6 +25,7 @@ export class WalPredictionLog extends PredictionLog {
   constructor(
     private readonly wal: WriteAheadLog,
     private readonly metrics: InferenceGatewayMetrics,
+    private readonly traces?: BlockTraces,
   ) {
     super();
     this.notes = new NoteBlocks(wal, (unkept) => metrics.unkeptNotes.inc(unkept));
@@ -76,6 +78,8 @@ export class WalPredictionLog extends PredictionLog {
     const sequence = this.wal.nextSequence;
     const snapshots = new Map<Snapshot, number>();
     const [nowMs, wallMs] = [performance.now(), Date.now()];
+    const traced = this.traces && unlogged.find(({ trace }) => trace !== undefined)?.trace;
+    if (traced !== undefined) this.traces?.keep(sequence, traced);
     const predictions = unlogged.map(({ prediction, snapshot, startedMs }, i) => {
       if (!snapshots.has(snapshot)) snapshots.set(snapshot, snapshots.size);
       return {

@@ -1,11 +1,14 @@
 import CircuitBreaker from 'opossum';
 import type { InferBatch, InferResult } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
-import { InferenceWorkerClient } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import { InferenceWorkerClient, InferenceWorkerService } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { type ErrorCode, MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
+import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
 import { ModelRunner, type RunLane } from '../domain/ports.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
+import { startQuestionSpans } from './question-spans.js';
 import { TurnBatcher } from './turn-batcher.js';
 
 interface Question {
@@ -13,6 +16,7 @@ interface Question {
   readonly rows: number;
   readonly input: Float32Array;
   readonly lane: RunLane;
+  readonly trace: TraceContext | undefined;
   resolve(scores: Float32Array): void;
   reject(error: unknown): void;
 }
@@ -73,13 +77,22 @@ export class WorkerPoolClient extends ModelRunner {
     addresses: readonly string[],
     token: string,
     private readonly timeoutMs: number,
+    private readonly tracing: Tracing = tracingOff,
   ) {
     super();
     this.workers = addresses.map((address) => new Worker(address, token, timeoutMs));
   }
 
-  override run(onnxSha256: string, rows: number, input: Float32Array, lane: RunLane): Promise<Float32Array> {
-    return new Promise((resolve, reject) => this.batcher.add({ onnxSha256, rows, input, lane, resolve, reject }));
+  override run(
+    onnxSha256: string,
+    rows: number,
+    input: Float32Array,
+    lane: RunLane,
+    trace?: TraceContext,
+  ): Promise<Float32Array> {
+    return new Promise((resolve, reject) =>
+      this.batcher.add({ onnxSha256, rows, input, lane, trace, resolve, reject }),
+    );
   }
 
   override async prepare(onnxSha256: string, features: number): Promise<void> {
@@ -117,7 +130,7 @@ export class WorkerPoolClient extends ModelRunner {
     const rows = group.reduce((sum, question) => sum + question.rows, 0);
     const input = joined(group);
     const { onnxSha256, lane } = group[0]!;
-    const result = await this.fire(lane, {
+    const result = await this.fireTraced(group, lane, {
       onnxSha256,
       rows,
       features: input.length / rows,
@@ -133,6 +146,24 @@ export class WorkerPoolClient extends ModelRunner {
         Float32Array.from({ length: question.rows }, (_, i) => output[(from + i + 1) * result.columns - 1]!),
       );
       first += question.rows;
+    }
+  }
+
+  /** A batch that goes to another worker is one span still: what its requests waited for. */
+  private async fireTraced(
+    group: readonly Question[],
+    lane: RunLane,
+    batch: Omit<Batch, 'traceparents'>,
+  ): Promise<InferResult> {
+    const address = this.workers.length === 1 ? this.workers[0]!.peer.address : undefined;
+    const spans = startQuestionSpans(this.tracing, InferenceWorkerService.infer.path, address, group);
+    try {
+      const result = await this.fire(lane, { ...batch, traceparents: spans.traceparents });
+      spans.end();
+      return result;
+    } catch (error) {
+      spans.end(error);
+      throw error;
     }
   }
 

@@ -1,8 +1,12 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { type InferBatch, InferResult } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { CallContext } from '#libs/rpc/grpc-server.js';
+import type { RpcSpan } from '#libs/rpc/rpc-spans.js';
 import type { BatchScheduler } from '../domain/batch-scheduler.js';
 import type { InferOutcome } from '../domain/outcome.js';
 import type { WorkerObserver } from '../domain/ports.js';
+import { faultErrors } from './fault-errors.js';
 
 /**
  * One gateway's stream. Results leave in the order in which they are ready. A gateway that does not read its results is no longer read from, so that what
@@ -18,6 +22,7 @@ export class InferStream {
     private readonly scheduler: BatchScheduler,
     private readonly observer: WorkerObserver,
     private readonly nowMs: () => number,
+    private readonly messageSpan?: CallContext['messageSpan'],
   ) {
     stream.on('data', (batch: InferBatch) => this.submit(batch));
     stream.on('end', () => this.halfClose());
@@ -27,17 +32,19 @@ export class InferStream {
 
   private submit(batch: InferBatch): void {
     this.unanswered += 1;
+    const span = this.messageSpan?.(batch.traceparents);
     this.scheduler.submit(batch.onnxSha256, {
       rows: batch.rows,
       features: batch.features,
       input: batch.input,
       expiresAtMs: batch.timeoutMs === 0 ? Infinity : this.nowMs() + batch.timeoutMs,
       isAbandoned: () => !this.open,
-      answer: (outcome) => this.answer(batch, outcome),
+      answer: (outcome) => this.answer(batch, outcome, span),
     });
   }
 
-  private answer(batch: InferBatch, outcome: InferOutcome): void {
+  private answer(batch: InferBatch, outcome: InferOutcome, span: RpcSpan | undefined): void {
+    if (span !== undefined) endSpan(span, batch, outcome);
     this.observer.answered(outcome.ok ? 'ok' : outcome.code, batch.rows);
     this.unanswered -= 1;
     if (!this.open) return;
@@ -53,6 +60,15 @@ export class InferStream {
   private endWhenDone(): void {
     if (this.halfClosed && this.unanswered === 0 && this.open) this.stream.end();
   }
+}
+
+function endSpan(span: RpcSpan, batch: InferBatch, outcome: InferOutcome): void {
+  span.set('millrace.batch.rows', batch.rows);
+  span.set('millrace.model.sha256', batch.onnxSha256.slice(0, 64));
+  if (outcome.ok) span.set('millrace.run_us', outcome.runUs);
+  span.end(
+    outcome.ok ? undefined : new MillraceError(faultErrors[outcome.code], `${outcome.code}: ${outcome.message}`),
+  );
 }
 
 function toResult(batchId: number, outcome: InferOutcome): InferResult {

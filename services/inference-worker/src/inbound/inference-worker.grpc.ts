@@ -7,24 +7,14 @@ import {
   type PrepareRequest,
   type PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
-import { type ErrorCode, MillraceError } from '#libs/errors/millrace-error.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { BatchScheduler } from '../domain/batch-scheduler.js';
 import type { ModelPool } from '../domain/model-pool.js';
-import type { FaultCode } from '../domain/outcome.js';
 import type { WorkerObserver } from '../domain/ports.js';
+import { faultErrors } from './fault-errors.js';
 import { InferStream } from './infer-stream.js';
-
-/** Prepare's errors; on the Infer stream a fault is a result. */
-const prepareErrors: Record<FaultCode, ErrorCode> = {
-  'model-not-found': 'not-found',
-  'hash-mismatch': 'failed-precondition',
-  'bad-shape': 'failed-precondition',
-  'run-failed': 'failed-precondition',
-  deadline: 'deadline-exceeded',
-  overloaded: 'resource-exhausted',
-};
 
 export class InferenceWorkerGrpc implements OnModuleInit {
   constructor(
@@ -37,7 +27,8 @@ export class InferenceWorkerGrpc implements OnModuleInit {
   onModuleInit(): void {
     this.server.addService(InferenceWorkerService, {
       infer: handle.duplex<InferBatch, InferResult>(
-        (stream) => void new InferStream(stream, this.scheduler, this.observer, () => performance.now()),
+        (stream, { messageSpan }) =>
+          void new InferStream(stream, this.scheduler, this.observer, () => performance.now(), messageSpan),
       ),
       prepare: handle.unary((request: PrepareRequest) => this.prepare(request)),
     });
@@ -46,7 +37,7 @@ export class InferenceWorkerGrpc implements OnModuleInit {
 
   private async prepare(request: PrepareRequest): Promise<PrepareResponse> {
     const outcome = await this.pool.load(request.onnxSha256);
-    if (!outcome.ok) throw new MillraceError(prepareErrors[outcome.code], `${outcome.code}: ${outcome.message}`);
+    if (!outcome.ok) throw new MillraceError(faultErrors[outcome.code], `${outcome.code}: ${outcome.message}`);
     const { model } = outcome;
     if (request.features !== model.features)
       throw new MillraceError(

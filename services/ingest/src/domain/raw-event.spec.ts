@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { StreamSpec } from '#libs/definitions/definition-kinds.js';
+import { parseTraceContext } from '#libs/telemetry/trace-context.js';
 import { isDeeperThan } from './json-depth.js';
 import { maxEventBytes, toRawRecord } from './raw-event.js';
 
@@ -40,6 +41,20 @@ describe('a raw record', () => {
     ['{"who":', 'e1'],
   ])('of data %s has the key %s', (data, key) => {
     expect(toRawRecord(stream, { ...event, data: Buffer.from(data) }).key?.toString()).toBe(key);
+  });
+
+  it("is in its own trace, recorded or not, else in that of a call that is recorded; what is malformed is nobody's trace", () => {
+    const [own, call] = ['a', 'c'].map((digit) => `00-${digit.repeat(32)}-${'b'.repeat(16)}-01`) as [string, string];
+    const headersOf = (traceparent: string, of?: string) =>
+      toRawRecord(stream, { ...event, traceparent, tracestate: 'rojo=1' }, parseTraceContext(of)).headers;
+    expect(headersOf(own, call)).toMatchObject({ traceparent: own, tracestate: 'rojo=1' });
+    const unrecorded = own.replace(/01$/, '00');
+    expect(headersOf(unrecorded, call)).toMatchObject({ traceparent: unrecorded });
+    expect(headersOf('', call)).toMatchObject({ traceparent: call });
+    expect(headersOf('junk', call)).toMatchObject({ traceparent: call });
+    expect(headersOf('', call)).not.toHaveProperty('tracestate');
+    expect(headersOf('', call.replace(/01$/, '00'))).not.toHaveProperty('traceparent');
+    expect(headersOf('x'.repeat(1_000_000))).not.toHaveProperty('traceparent');
   });
 
   it('has no time where the event has none', () => {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EncodedRecord } from '#libs/contracts/event-record.js';
 import type { ReplayProgress } from '#libs/contracts/generated/millrace/ingest/v1/ingest.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { mergeByTime } from './merge-by-time.js';
 import { toRawRecordWithKey } from './raw-event.js';
 import type { SourceEvent } from './source-rows.js';
@@ -20,6 +21,8 @@ export interface ReplayQuestion {
   readonly sources: readonly AsyncIterable<SourceEvent>[];
   /** Event seconds per second; 0 = as fast as it can be taken. */
   readonly speedup: number;
+  /** Of the call, which all events belong to. */
+  readonly trace?: TraceContext | undefined;
 }
 
 export type PublishRecords = (stream: string, records: readonly EncodedRecord[]) => Promise<void>;
@@ -29,7 +32,7 @@ export type PublishRecords = (stream: string, records: readonly EncodedRecord[])
  * @throws MillraceError of the files or of publishing; what was published before stays, and counts once when the replay is asked for again
  */
 export async function* replay(
-  { sources, speedup }: ReplayQuestion,
+  { sources, speedup, trace }: ReplayQuestion,
   publish: PublishRecords,
   signal: AbortSignal,
 ): AsyncGenerator<ReplayProgress> {
@@ -42,7 +45,7 @@ export async function* replay(
     eventTimeMs = batch.at(-1)!.eventTimeMs;
   };
   for await (const batch of batches(mergeByTime(sources), speedup, signal)) {
-    const done = publishBatch(batch, publish);
+    const done = publishBatch(batch, publish, trace);
     done.catch(() => undefined); // thrown when its turn comes
     inFlight.push({ batch, done });
     if (speedup > 0 || inFlight.length >= batchesInFlight) await acknowledged();
@@ -54,12 +57,16 @@ export async function* replay(
   if (!signal.aborted) yield { published, eventTimeMs, finished: true };
 }
 
-async function publishBatch(batch: readonly SourceEvent[], publish: PublishRecords): Promise<void> {
+async function publishBatch(
+  batch: readonly SourceEvent[],
+  publish: PublishRecords,
+  trace: TraceContext | undefined,
+): Promise<void> {
   const byStream = new Map<string, EncodedRecord[]>();
   for (const event of batch) {
     const records = byStream.get(event.stream) ?? [];
     byStream.set(event.stream, records);
-    records.push(toRecord(event));
+    records.push(toRecord(event, trace));
   }
   await Promise.all([...byStream].map(([stream, records]) => publish(stream, records)));
 }
@@ -95,7 +102,7 @@ async function sleepUntil(dueMs: number, signal: AbortSignal): Promise<void> {
 }
 
 /** A row of a file has the same id whenever it is replayed: it counts once. */
-function toRecord(event: SourceEvent): EncodedRecord {
+function toRecord(event: SourceEvent, trace: TraceContext | undefined): EncodedRecord {
   const attributes = {
     id: `${event.source}#${event.row}`,
     source: `millrace:source:${event.source}`,
@@ -104,7 +111,7 @@ function toRecord(event: SourceEvent): EncodedRecord {
     data: event.data,
   };
   try {
-    return toRawRecordWithKey(attributes, event.key);
+    return toRawRecordWithKey(attributes, event.key, trace);
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
     throw new MillraceError('failed-precondition', `source ${event.source}, row ${event.row}: ${error.message}`, {

@@ -1,5 +1,6 @@
 import { Controller, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import type { AuthenticatedRequest } from '#libs/boot/http-edge.js';
 import { errorCodes, MillraceError } from '#libs/errors/millrace-error.js';
 import { EventIntake, maxBatchBytes } from './event-intake.js';
 import { readCloudEvents } from './read-cloud-events.js';
@@ -13,9 +14,13 @@ export class CloudEventsController {
   constructor(@Inject(EventIntake) private readonly intake: EventIntake) {}
 
   @Post()
-  async receive(@Param('stream') stream: string, @Req() request: Request, @Res() response: Response): Promise<void> {
+  async receive(
+    @Param('stream') stream: string,
+    @Req() request: AuthenticatedRequest,
+    @Res() response: Response,
+  ): Promise<void> {
     const events = readCloudEvents(request.headers, await readBody(request, response));
-    const answer = await this.intake.accept(stream, events).catch((error: unknown) => {
+    const answer = await this.intake.accept(stream, events, 'refuse', request.trace).catch((error: unknown) => {
       if (error instanceof MillraceError && error.code === 'resource-exhausted')
         response.setHeader('retry-after', retryAfterSeconds);
       throw error;

@@ -1,6 +1,7 @@
 import type { EncodedRecord } from '#libs/contracts/event-record.js';
 import type { Event, PublishResponse, Rejection } from '#libs/contracts/generated/millrace/ingest/v1/ingest.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { maxBatchEvents, toRawRecord } from '../domain/raw-event.js';
 import type { StreamPublisher } from '../domain/stream-publisher.js';
 import type { StreamTable } from '../domain/stream-table.js';
@@ -18,6 +19,7 @@ export class EventIntake {
 
   /**
    * Answers when all in-sync replicas have every accepted event; the others are named with their place. No event: accepts none.
+   * @param trace of the call; an event's own goes before it
    * @param events an error stands for what could not be read as an event
    * @throws MillraceError of the whole batch: not-found, invalid-argument, payload-too-large, resource-exhausted, unavailable
    */
@@ -25,6 +27,7 @@ export class EventIntake {
     stream: string,
     events: readonly (Event | MillraceError)[],
     whenFull: 'refuse' | 'hold' = 'refuse',
+    trace?: TraceContext,
   ): Promise<PublishResponse> {
     const spec = this.table.stream(stream);
     checkBatch(events);
@@ -33,7 +36,7 @@ export class EventIntake {
     for (const [index, event] of events.entries()) {
       try {
         if (event instanceof MillraceError) throw event;
-        records.push(toRawRecord(spec, event));
+        records.push(toRawRecord(spec, event, trace));
       } catch (error) {
         if (!(error instanceof MillraceError)) throw error;
         rejected.push({ index, code: error.code, message: error.message });

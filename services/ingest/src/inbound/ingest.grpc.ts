@@ -32,9 +32,12 @@ export class IngestGrpc {
 
   serve(server: GrpcServer): void {
     server.addService(IngestService, {
-      publish: handle.unary(({ stream, events }: PublishRequest) => this.intake.accept(stream, events)),
-      publishStream: handle.duplex((stream: ServerDuplexStream<PublishRequest, PublishResponse>) =>
-        this.publishStream(stream),
+      publish: handle.unary(({ stream, events }: PublishRequest, { trace }: CallContext) =>
+        this.intake.accept(stream, events, 'refuse', trace),
+      ),
+      publishStream: handle.duplex(
+        (stream: ServerDuplexStream<PublishRequest, PublishResponse>, context: CallContext) =>
+          this.publishStream(stream, context),
       ),
       advanceWatermark: handle.unary((request: AdvanceWatermarkRequest) => this.advanceWatermark(request)),
       replay: handle.serverStream((request: ReplayRequest, context: CallContext) => this.replay(request, context)),
@@ -43,7 +46,7 @@ export class IngestGrpc {
   }
 
   /** Answers in the order of the requests; a sender that does not wait for answers is not read from beyond a few. The first error ends the stream. */
-  private publishStream(stream: ServerDuplexStream<PublishRequest, PublishResponse>): void {
+  private publishStream(stream: ServerDuplexStream<PublishRequest, PublishResponse>, context: CallContext): void {
     let [inFlight, failed] = [0, false];
     let last: Promise<void> = Promise.resolve();
     const fail = (error: unknown): void => {
@@ -54,8 +57,12 @@ export class IngestGrpc {
       if (failed) return;
       inFlight += 1;
       if (inFlight >= maxInFlight) stream.pause();
-      const accepted = this.intake.accept(name, events, 'hold');
-      accepted.catch(() => undefined); // reported below, in its turn
+      const span = context.messageSpan?.();
+      const accepted = this.intake.accept(name, events, 'hold', span?.trace);
+      accepted.then(
+        () => span?.end(),
+        (error: unknown) => span?.end(error), // reported below, in its turn
+      );
       last = last.then(async () => {
         stream.write(await accepted);
         inFlight -= 1;
@@ -79,7 +86,7 @@ export class IngestGrpc {
     return {};
   }
 
-  private async *replay(request: ReplayRequest, { signal }: CallContext): AsyncIterable<ReplayProgress> {
+  private async *replay(request: ReplayRequest, { signal, trace }: CallContext): AsyncIterable<ReplayProgress> {
     const { sources, fromMs, speedup } = request;
     const toMs = request.toMs === 0 ? Number.MAX_SAFE_INTEGER : request.toMs;
     for (const [name, value] of Object.entries({ from_ms: fromMs, to_ms: toMs }))
@@ -93,7 +100,7 @@ export class IngestGrpc {
     const specs = sources.map((name) => this.table.source(name));
     const readers = specs.map((source) => this.files.read(source, this.table.stream(source.stream), fromMs, toMs));
     const publish: PublishRecords = (stream, records) => this.intake.publish(stream, records, 'hold');
-    for await (const progress of replay({ sources: readers, speedup }, publish, signal)) {
+    for await (const progress of replay({ sources: readers, speedup, trace }, publish, signal)) {
       const watermarkMs = request.toMs === 0 ? progress.eventTimeMs + 1 : toMs;
       if (progress.finished && request.advanceWatermark && (request.toMs !== 0 || progress.published > 0))
         for (const stream of new Set(specs.map((source) => source.stream)))

@@ -10,6 +10,8 @@ const expected = {
   type: 'trip',
   timeMs: 992_160_900_000,
   data: Buffer.from('{"who":"ann"}'),
+  traceparent: '',
+  tracestate: '',
 };
 const structured = { 'content-type': 'application/cloudevents+json; charset=UTF-8' };
 const batch = { 'content-type': 'application/cloudevents-batch+json' };
@@ -24,6 +26,13 @@ const binary = {
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 describe('CloudEvents over HTTP', () => {
+  it.each(['binary', 'structured'] as const)('knows the trace of an event in %s mode', (mode) => {
+    const trace = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'rojo=1' };
+    const { headers, body } = HTTP[mode](new CloudEvent({ ...given, ...trace }));
+    const read = readCloudEvents(headers as Record<string, string>, Buffer.from(body as string));
+    expect(read).toEqual([{ ...expected, ...trace }]);
+  });
+
   it.each(['binary', 'structured'] as const)('reads what the SDK sends in %s mode', (mode) => {
     const { headers, body } = HTTP[mode](new CloudEvent(given));
     expect(readCloudEvents(headers as Record<string, string>, Buffer.from(body as string))).toEqual([expected]);

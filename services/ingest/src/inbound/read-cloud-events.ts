@@ -68,14 +68,28 @@ function checkVersion(name: string, version: unknown): void {
     throw new MillraceError('invalid-argument', `${name}: ${JSON.stringify(version) ?? 'missing'}; "1.0" is right`);
 }
 
+/** An attribute of the distributed tracing extension, however long: it is read as far as one may be, or ignored. */
+function traceText(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 /** @param time as given: the SDK writes now for one that it cannot read */
-function toEvent({ id, source, type }: CloudEventV1<unknown>, time: unknown, data: Buffer): Event {
+function toEvent(event: CloudEventV1<unknown>, time: unknown, data: Buffer): Event {
+  const { id, source, type } = event;
   if (time !== undefined && (typeof time !== 'string' || !rfc3339.test(time) || Number.isNaN(Date.parse(time))))
     throw new MillraceError(
       'invalid-argument',
       `time: ${JSON.stringify(time)}; RFC 3339 is right, 2001-06-10T08:15:00Z`,
     );
-  return { id, source, type, timeMs: time === undefined ? 0 : Date.parse(time), data };
+  return {
+    id,
+    source,
+    type,
+    timeMs: time === undefined ? 0 : Date.parse(time),
+    data,
+    traceparent: traceText(event['traceparent']),
+    tracestate: traceText(event['tracestate']),
+  };
 }
 
 function parse(body: Buffer): unknown {

@@ -39,8 +39,8 @@ export async function postAlert(
   return stopping.aborted ? 'the monitor is stopping' : `${problem}, after ${tries} tries`;
 }
 
-/** The JSON of Alertmanager's webhook version 4 with this one alert; `endsAt` is year 1 while it fires. */
-export function webhookBody(alert: Alert): Record<string, unknown> {
+/** What an alert is called, and what it says. */
+export function alertTexts(alert: Alert) {
   const labels = {
     alertname: `millrace-${alert.breach}`,
     monitor: alert.monitor,
@@ -55,6 +55,12 @@ export function webhookBody(alert: Alert): Record<string, unknown> {
     threshold: String(alert.threshold),
     features: alert.features.join(', '),
   };
+  return { labels, annotations };
+}
+
+/** The JSON of Alertmanager's webhook version 4 with this one alert; `endsAt` is year 1 while it fires. */
+export function webhookBody(alert: Alert): Record<string, unknown> {
+  const { labels, annotations } = alertTexts(alert);
   return {
     receiver: alert.monitor,
     status: alert.state,

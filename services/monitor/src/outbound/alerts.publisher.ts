@@ -19,7 +19,11 @@ export class AlertsPublisher {
   constructor(
     private readonly store: WatchingStore,
     private readonly publisher: Publisher,
-    private readonly webhookOf: (monitor: string) => string | undefined,
+    private readonly told: {
+      readonly webhookOf: (monitor: string) => string | undefined;
+      /** Hears of each change once it is written down. */
+      readonly onChange: (alert: Alert) => void;
+    },
     private readonly metrics: MonitorMetrics,
     private readonly logger: Logger,
   ) {}
@@ -44,6 +48,7 @@ export class AlertsPublisher {
     const { monitor, endpoint, breach, state, summary } = alert;
     this.logger.info('alert_changed', { monitor, endpoint, breach, state, summary });
     this.untold.push(alert);
+    this.told.onChange(alert);
     await this.tell();
   }
 
@@ -66,7 +71,7 @@ export class AlertsPublisher {
 
   private async post(alert: Alert): Promise<void> {
     try {
-      const url = alert.actions.includes('alert') ? this.webhookOf(alert.monitor) : undefined;
+      const url = alert.actions.includes('alert') ? this.told.webhookOf(alert.monitor) : undefined;
       const problem = url === undefined ? undefined : await postAlert(url, alert, this.stopping.signal);
       if (this.stopping.signal.aborted && problem !== undefined) return;
       if (problem !== undefined) {

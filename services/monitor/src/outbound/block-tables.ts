@@ -13,7 +13,7 @@ export const blockTables: readonly BlockTable[] = [
     name: 'predictions',
     columns:
       'prediction_id, request_id, endpoint, model, model_version, feature_service, feature_service_digest, as_of, answered_at, join_key, sticky_key, request, features, outputs, score, ' +
-      'features_given, fallback, latency_us, caller, position_streams, position_watermarks, position_offsets, log_id, log_sequence, arm, rollout_id, rollout_step',
+      'features_given, fallback, latency_us, caller, position_streams, position_watermarks, position_offsets, log_id, log_sequence, arm, rollout_id, rollout_step, trace_id',
     writeBlock: writePredictions,
   },
   {
@@ -68,6 +68,7 @@ function writePredictions(rows: RowBinary, { walId, sequence, predictions, snaps
     rows.string(one.arm || 'live'); // blocks of before there were rollouts say none
     rows.string(one.rolloutId);
     rows.uint32(one.rolloutStep);
+    rows.string(one.traceId);
   }
 }
 

@@ -38,8 +38,9 @@ export function liveDone(caller: string, { endpoint, model, live, previous, caus
 }
 
 /** The newest move of a rollout, whoever made it. */
-export function moveDone({ rolloutId, endpoint, model, candidate, moves }: Rollout): AuditEvent {
+export function moveDone({ rolloutId, endpoint, model, candidate, moves, approvalDigest }: Rollout): AuditEvent {
   const { from, to, step, cause, movedBy } = moves.at(-1)!;
   const details = { endpoint, model, version: candidate?.version ?? '', from, to, step: String(step), cause };
-  return done(movedBy, 'promote', `rollouts/${rolloutId}`, 'rollout', details);
+  const approval: Record<string, string> = approvalDigest === '' ? {} : { approvalDigest };
+  return done(movedBy, 'promote', `rollouts/${rolloutId}`, 'rollout', { ...details, ...approval });
 }

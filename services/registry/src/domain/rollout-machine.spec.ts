@@ -1,9 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { ApprovalDecided } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import { Judgement } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { ModelVersion, type Rollout, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { EndpointSpec, RolloutStepSpec } from '#libs/definitions/definition-kinds.js';
-import { isUnderWay, moveRollout, onJudgement, type Mover, startRollout, supersede } from './rollout-machine.js';
+import {
+  isUnderWay,
+  moveRollout,
+  onDecision,
+  onJudgement,
+  type Mover,
+  startRollout,
+  supersede,
+} from './rollout-machine.js';
 import { routeOf } from './rollout-route.js';
 
 const shadow: RolloutStepSpec = { kind: 'shadow', percent: 0, predictions: 100 };
@@ -122,6 +131,88 @@ function startWithoutBaseline(): Rollout {
     somebody,
   );
 }
+
+const need = {
+  digest: 'd'.repeat(64),
+  json: Buffer.from('{}'),
+  rule: { policies: ['p'], roles: ['risk'], quorum: 1, notRequester: true },
+};
+
+/** Waits for an approval, where it would have begun at `fromStep`. */
+function pending(steps: readonly RolloutStepSpec[], fromStep = 0, baseline: ModelVersion | undefined = version('1')) {
+  const of = begin(steps, fromStep, baseline);
+  const endpoint = { name: 'e', model: 'm', log: { features: true }, rollout: steps, guardrails: { alpha: 0.05 } };
+  const start = { rolloutId: 'r', endpoint, candidate: of.candidate!, baseline, fromStep, approval: need };
+  return startRollout(start, somebody);
+}
+
+const decision = (change: Partial<ApprovalDecided> = {}): ApprovalDecided =>
+  ApprovalDecided.fromPartial({
+    subject: 'rollouts/r',
+    digest: need.digest,
+    approved: true,
+    votes: [{ voter: 'bo', roles: ['risk'], approve: true, comment: 'fine', atMs: 8 }],
+    decidedMs: 8,
+    ...change,
+  });
+
+describe('a rollout that a policy asks an approval for', () => {
+  it('is pending, shown to nobody, and moved by neither verdict nor promotion', () => {
+    const rollout = pending([shadow, canary(5)]);
+    expect(rollout).toMatchObject({ state: 'pending', step: 0, generation: 1, approvalDigest: need.digest });
+    const route = Route.fromPartial({ endpoint: 'e', model: 'm', generation: 1, live: version('1') });
+    expect(routeOf(route, rollout, 5)).toMatchObject({ live: { version: '1' }, candidate: undefined });
+    for (const outcome of ['pass', 'fail']) expect(judge(rollout, verdict(rollout, outcome))).toBeUndefined();
+    expect(failure(() => moveRollout(rollout, 'promote', somebody))).toMatchObject({
+      code: 'failed-precondition',
+      message: 'promote: rollout r of e is pending and waits for approval dddddddddddd; in it one can abort',
+    });
+    expect(moveRollout(rollout, 'abort', somebody)).toMatchObject({ state: 'aborted' });
+    expect(supersede(rollout, somebody)).toMatchObject({ state: 'superseded' });
+  });
+
+  it('begins where it would have begun once it is approved, live at once included', () => {
+    const cause = 'approved by bo: fine';
+    expect(onDecision(pending([shadow, canary(5)]), decision(), undefined, 9)).toMatchObject({
+      state: 'shadow',
+      generation: 2,
+      moves: [{ to: 'pending' }, { from: 'pending', to: 'shadow', step: 0, cause, movedBy: 'bo', movedMs: 9 }],
+    });
+    expect(onDecision(pending([shadow, canary(5)], 1), decision(), undefined, 9)).toMatchObject({
+      state: 'canary',
+      step: 1,
+    });
+    expect(onDecision(pending([]), decision(), undefined, 9)).toMatchObject({ state: 'live', step: 0 });
+    const first = { ...pending([shadow], 0), baseline: undefined };
+    const live = onDecision(first, decision(), undefined, 9)!;
+    expect(live).toMatchObject({ state: 'live', step: 0 });
+    const nothing = Route.fromPartial({ endpoint: 'e', model: 'm', generation: 1 });
+    expect(routeOf(nothing, first, 5).live).toBeUndefined();
+    expect(routeOf(nothing, live, 5).live?.version).toBe('2');
+  });
+
+  it('is aborted with who rejected it, or why it cannot be served any more', () => {
+    const votes = [{ voter: 'eve', roles: ['risk'], approve: false, comment: 'x'.repeat(2_000), atMs: 8 }];
+    const rejected = onDecision(pending([shadow]), decision({ approved: false, votes }), undefined, 9)!;
+    expect(rejected).toMatchObject({ state: 'aborted', moves: [{}, { movedBy: 'eve' }] });
+    expect(rejected.moves[1]!.cause).toMatch(/^rejected by eve: x{900}/);
+    expect(rejected.moves[1]!.cause).toHaveLength(1_000);
+    expect(onDecision(pending([shadow]), decision(), 'the features changed', 9)?.moves[1]).toMatchObject({
+      to: 'aborted',
+      cause: 'approved by bo: fine; meanwhile the features changed',
+    });
+  });
+
+  it('is moved by no decision on another rollout or digest, and once by one that comes twice', () => {
+    const rollout = pending([shadow]);
+    for (const other of [{ subject: 'rollouts/other' }, { subject: 'r' }, { digest: 'e'.repeat(64) }, { digest: '' }])
+      expect(onDecision(rollout, decision(other), undefined, 9)).toBeUndefined();
+    const begun = onDecision(rollout, decision(), undefined, 9)!;
+    expect(onDecision(begun, decision(), undefined, 9)).toBeUndefined();
+    expect(onDecision(begun, decision({ approved: false }), undefined, 9)).toBeUndefined();
+    expect(onDecision(begin([shadow]), decision({ digest: '' }), undefined, 9)).toBeUndefined();
+  });
+});
 
 type Act =
   | { readonly kind: 'judge'; readonly outcome: string; readonly age: number }

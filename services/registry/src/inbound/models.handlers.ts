@@ -14,6 +14,7 @@ import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { CallContext } from '#libs/rpc/grpc-server.js';
 import type { ArtifactStore } from '#libs/storage/artifact-store.js';
+import { refuseUnapproved } from '../domain/approval-need.js';
 import { aliasDone, liveDone, versionDone } from '../domain/done.js';
 import { type Mover, supersede } from '../domain/rollout-machine.js';
 import { checkFits, checkVersion, needDefinition } from '../domain/version-fit.js';
@@ -98,11 +99,13 @@ export class ModelsHandlers {
     const mover = { by: caller.name, cause: `set live: version ${version}${cause && `, ${cause}`}`, atMs: Date.now() };
     const route = await this.database.change(async (transaction) => {
       const definitions = await transaction.definitions();
-      const { model } = needDefinition<EndpointSpec>(definitions, 'Endpoint', endpoint);
+      const spec = needDefinition<EndpointSpec>(definitions, 'Endpoint', endpoint);
+      const { model } = spec;
       const live = await transaction.version(model, version);
       checkFits(live, definitions);
       const before = await transaction.route(endpoint);
       if (before?.live?.version === version && before.model === model) return before;
+      refuseUnapproved(definitions, spec, live);
       await supersedeUnderWay(transaction, endpoint, mover);
       const made = Route.fromPartial({
         endpoint,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ApprovalDecided } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import type { Judgement } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import type {
   GetRolloutRequest,
@@ -12,7 +13,8 @@ import type {
 import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { CallContext } from '#libs/rpc/grpc-server.js';
-import { moveRollout, onJudgement, startRollout, supersede } from '../domain/rollout-machine.js';
+import { approvalNeed } from '../domain/approval-need.js';
+import { moveRollout, onDecision, onJudgement, startRollout, supersede } from '../domain/rollout-machine.js';
 import { routeOf } from '../domain/rollout-route.js';
 import { checkFits, needDefinition } from '../domain/version-fit.js';
 import type { RegistryDatabase, RegistryTransaction } from '../outbound/registry-database.js';
@@ -33,7 +35,7 @@ export class RolloutsHandlers {
   async start(request: StartRolloutRequest, { caller }: CallContext): Promise<Rollout> {
     const cause = request.cause || `started by ${caller.name}`;
     const { rollout, moved } = await this.database.change(async (transaction) => {
-      const { endpoint, candidate, before, running } = await this.offer(transaction, request);
+      const { definitions, endpoint, candidate, before, running } = await this.offer(transaction, request);
       if (running?.candidate?.version === request.version) return { rollout: running, moved: [] };
       if (before.live?.version === request.version)
         throw new MillraceError(
@@ -42,7 +44,9 @@ export class RolloutsHandlers {
         );
       const mover = { by: caller.name, cause, atMs: Date.now() };
       const start = { rolloutId: randomUUID(), endpoint, candidate, baseline: before.live, fromStep: request.fromStep };
-      const made = startRollout(start, mover);
+      const run = await transaction.run(candidate.runId);
+      const approval = approvalNeed(definitions, { ...start, cause, offeredBy: caller.name, run });
+      const made = startRollout({ ...start, approval }, mover);
       const ended =
         running && supersede(running, { ...mover, cause: `version ${request.version} was offered: ${cause}` });
       if (ended !== undefined) await transaction.writeRollout(ended);
@@ -105,18 +109,45 @@ export class RolloutsHandlers {
     return rollout !== undefined;
   }
 
+  /**
+   * A version that was approved is held against what is defined now: what it was trained on may have changed while it waited.
+   * @returns whether the rollout moved
+   * @throws MillraceError not-found when there is no such rollout
+   */
+  async decided(decision: ApprovalDecided): Promise<boolean> {
+    const rollout = await this.database.change(async (transaction) => {
+      const waiting = await transaction.rollout(decision.subject.replace(/^rollouts\//, ''));
+      const unfit = decision.approved ? await whyUnfit(transaction, waiting) : undefined;
+      const made = onDecision(waiting, decision, unfit, Date.now());
+      if (made !== undefined) await write(transaction, made);
+      return made;
+    });
+    if (rollout !== undefined) this.moved(rollout);
+    return rollout !== undefined;
+  }
+
   private async offer(transaction: RegistryTransaction, { endpoint: name, version }: StartRolloutRequest) {
     const definitions = await transaction.definitions();
     const endpoint = needDefinition<EndpointSpec>(definitions, 'Endpoint', name);
     const candidate = await transaction.version(endpoint.model, version);
     checkFits(candidate, definitions);
     const before = await routeBefore(transaction, name);
-    return { endpoint, candidate, before, running: await transaction.rolloutUnderWay(name) };
+    return { definitions, endpoint, candidate, before, running: await transaction.rolloutUnderWay(name) };
   }
 
   private moved(...rollouts: readonly Rollout[]): void {
     for (const { state } of rollouts) this.metrics.rolloutMoves.inc({ to: state });
     this.onChange();
+  }
+}
+
+async function whyUnfit(transaction: RegistryTransaction, { candidate }: Rollout): Promise<string | undefined> {
+  try {
+    checkFits(candidate!, await transaction.definitions());
+    return undefined;
+  } catch (error) {
+    if (error instanceof MillraceError) return error.message;
+    throw error;
   }
 }
 

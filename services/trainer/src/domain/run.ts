@@ -14,6 +14,8 @@ export interface RunPlan {
   readonly fromMs: number;
   readonly toMs: number;
   readonly validateFromMs: number;
+  /** The caller that asked for the run; absent = a trigger did. */
+  readonly requestedBy?: string;
 }
 
 /** What a step leaves for those after it. */
@@ -24,6 +26,9 @@ export interface StepOutputs {
     /** All of the feature service, in its order. */
     readonly features: readonly string[];
     readonly digest: string;
+    /** Event time, epoch ms; absent in runs of before it was kept. */
+    readonly fromMs?: number;
+    readonly toMs?: number;
   };
   readonly train: { readonly model: string; readonly modelSha256: string; readonly metrics: Metrics };
   readonly evaluate: { readonly metrics: Metrics };

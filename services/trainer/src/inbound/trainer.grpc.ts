@@ -28,7 +28,7 @@ export class TrainerGrpc {
 
   serve(server: GrpcServer): void {
     server.addService(TrainerService, {
-      startRun: handle.unary((request: StartRunRequest) => this.start(request)),
+      startRun: handle.unary((request: StartRunRequest, { caller }: CallContext) => this.start(request, caller.name)),
       getRun: handle.unary(async ({ runId }: GetRunRequest) => this.toMessage(await this.need(runId))),
       watchRun: handle.serverStream(({ runId }: GetRunRequest, context: CallContext) => this.watch(runId, context)),
       listRuns: handle.unary((request: ListRunsRequest) => this.list(request)),
@@ -37,7 +37,7 @@ export class TrainerGrpc {
     server.addReflection('millrace/trainer/v1/trainer.proto', `${projectRoot()}/proto`);
   }
 
-  private async start(request: StartRunRequest): Promise<RunMessage> {
+  private async start(request: StartRunRequest, requestedBy: string): Promise<RunMessage> {
     const { dataFromMs, dataToMs, validateFromMs } = request;
     const pipeline = this.definition<PipelineSpec>('Pipeline', request.pipeline);
     const model = this.definition<ModelSpec>('Model', pipeline.model);
@@ -51,7 +51,7 @@ export class TrainerGrpc {
         'invalid-argument',
         `validate_from_ms: ${validateFromMs} is not between data_from_ms and data_to_ms`,
       );
-    const plan = { pipeline, model, fromMs: dataFromMs, toMs: dataToMs, validateFromMs };
+    const plan = { pipeline, model, fromMs: dataFromMs, toMs: dataToMs, validateFromMs, requestedBy };
     const run = await this.store.create(
       randomUUID(),
       plan,

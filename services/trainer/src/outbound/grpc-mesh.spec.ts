@@ -93,8 +93,20 @@ describe('a version that is registered', () => {
     const { registry, mesh, run } = setUp([], ['c', 'a']);
     expect(await mesh.register(run)).toEqual({ version: '3', live: [], rollouts: [] });
     expect(registry.versions).toMatchObject([{ features: ['a', 'c'], codeCommit: commit, runId: 'r' }]);
+    expect(registry.records).toMatchObject([{ runId: 'r', codeCommit: commit }]); // known before it is offered
+  });
+
+  it('comes of a run whose record says why it was, for whom, and of which time', async () => {
+    const { registry, mesh, run } = setUp([]);
     await mesh.record(run);
-    expect(registry.records).toMatchObject([{ runId: 'r', codeCommit: commit }]);
+    expect(registry.records[0]!.params).toMatchObject({ reason: 'manual' });
+    expect(registry.records[0]!.params).not.toHaveProperty('requestedBy');
+    const steps = run.steps.map((step) =>
+      step.name === 'dataset' ? { ...step, outputs: { ...step.outputs, fromMs: 0, toMs: 1_000 } } : step,
+    ) as Step[];
+    await mesh.record({ ...run, steps, plan: { ...run.plan, requestedBy: 'ann' } });
+    const window = { dataFrom: '1970-01-01T00:00:00.000Z', dataTo: '1970-01-01T00:00:01.000Z' };
+    expect(registry.records[1]!.params).toMatchObject({ reason: 'manual', requestedBy: 'ann', ...window });
   });
 
   it('is offered to every endpoint of its model: there it is live at once, or a rollout begins', async () => {

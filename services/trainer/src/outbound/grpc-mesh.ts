@@ -91,6 +91,8 @@ export class GrpcMesh extends Mesh {
       rows: snapshot.rows,
       features: snapshot.features,
       digest: snapshot.featureServiceDigest,
+      fromMs: window.fromMs,
+      toMs: window.toMs,
     };
   }
 
@@ -125,6 +127,7 @@ export class GrpcMesh extends Mesh {
       codeCommit: this.codeCommit,
     });
     const { version } = await patiently(() => this.registry.call((stub) => stub.createModelVersion, asked, callMs));
+    await this.record(run); // who the run is for has to be known when its version is offered: they may not approve it
     const cause = `pipeline ${run.plan.pipeline.name} run ${run.runId}`;
     const live: string[] = [];
     const rollouts: Registered['rollouts'][number][] = [];
@@ -160,7 +163,7 @@ export class GrpcMesh extends Mesh {
       pipeline: pipeline.name,
       model: model.name,
       state: run.state,
-      params: { algorithm: pipeline.train.algorithm, ...params },
+      params: { algorithm: pipeline.train.algorithm, ...params, ...whyAndOfWhat(run, dataset) },
       metrics: finite(run),
       datasetSha256: dataset.sha256 ?? '',
       codeCommit: this.codeCommit,
@@ -195,6 +198,20 @@ export class GrpcMesh extends Mesh {
       });
     });
   }
+}
+
+/** Why a run is, for whom, and the event time of its training set: who asks later where a version comes from is told by these. */
+function whyAndOfWhat(
+  { reason, plan }: Run,
+  { fromMs, toMs }: Partial<StepOutputs['dataset']>,
+): Record<string, string> {
+  return {
+    reason,
+    ...(plan.requestedBy === undefined ? {} : { requestedBy: plan.requestedBy }),
+    ...(fromMs === undefined || toMs === undefined
+      ? {}
+      : { dataFrom: new Date(fromMs).toISOString(), dataTo: new Date(toMs).toISOString() }),
+  };
 }
 
 function finite(run: Run): Record<string, number> {

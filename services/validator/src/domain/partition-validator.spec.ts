@@ -109,3 +109,19 @@ it('only the newest ids are remembered', () => {
   for (const id of ['a', 'b', 'c']) ids.add(id);
   expect(['a', 'b', 'c'].map((id) => ids.has(id))).toEqual([false, true, true]);
 });
+
+it('a valid event stays in the trace that it came in with; a malformed one is left behind', () => {
+  const traced = (offset: number, traceparent: string): LogRecord => {
+    const record = event(offset, `t${offset}`, { at: 1_000, x: 1 });
+    return { ...record, headers: { ...record.headers, traceparent, tracestate: 'rojo=1', other: 'x' } };
+  };
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const { valid } = new PartitionValidator('').decide(stream, [
+    traced(0, traceparent),
+    traced(1, `${traceparent}junk`),
+  ]);
+  expect(valid[0]!.headers).toMatchObject({ traceparent, tracestate: 'rojo=1' });
+  expect(valid[0]!.headers).not.toHaveProperty('other');
+  expect(valid[1]!.headers).not.toHaveProperty('traceparent');
+  expect(valid[1]!.headers).not.toHaveProperty('tracestate');
+});

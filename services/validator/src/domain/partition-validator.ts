@@ -7,6 +7,7 @@ import {
   isWatermark,
 } from '#libs/contracts/event-record.js';
 import type { LogRecord } from '#libs/messaging/message-log.js';
+import { traceHeaders, traceOf } from '#libs/telemetry/trace-context.js';
 import { AcceptedIds } from './accepted-ids.js';
 import type { Reason } from './column-check.js';
 import type { EventCheck } from './event-check.js';
@@ -90,7 +91,7 @@ export class PartitionValidator {
         late,
         row: checked.row,
       };
-      outcome.valid.push(encodeValidEvent(event, record.key));
+      outcome.valid.push(inItsTrace(encodeValidEvent(event, record.key), record));
     }
     return outcome;
   }
@@ -110,6 +111,12 @@ export class PartitionValidator {
     if (Number.isSafeInteger(watermarkMs)) this.watermarkMs = Math.max(this.watermarkMs, watermarkMs);
     return encodeWatermark(this.watermarkMs, record.partition, record.offset);
   }
+}
+
+/** Raw or valid, an event stays in the trace that it came in with. */
+export function inItsTrace(encoded: EncodedRecord, { headers }: LogRecord): EncodedRecord {
+  const trace = traceOf(headers);
+  return trace === undefined ? encoded : { ...encoded, headers: { ...encoded.headers, ...traceHeaders(trace) } };
 }
 
 function decodeCarried(carried: string): Carried {

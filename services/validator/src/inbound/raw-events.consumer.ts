@@ -2,6 +2,7 @@ import { type EncodedRecord, headerNames } from '#libs/contracts/event-record.js
 import { QuarantinedEvent } from '#libs/contracts/generated/millrace/validator/v1/validator.js';
 import type { Chunk, Consumer, MessageLog, Publisher } from '#libs/messaging/message-log.js';
 import {
+  inItsTrace,
   type Outcome,
   PartitionValidator,
   type Quarantined,
@@ -100,10 +101,6 @@ function encodeQuarantined(stream: string, { record, reasons }: Quarantined): En
     [headerNames.source]: record.headers[headerNames.source] ?? '',
     [headerNames.type]: record.headers[headerNames.type] ?? '',
   };
-  return {
-    key: record.key,
-    value: Buffer.from(QuarantinedEvent.encode(event).finish()),
-    headers,
-    partition: record.partition,
-  };
+  const value = Buffer.from(QuarantinedEvent.encode(event).finish());
+  return inItsTrace({ key: record.key, value, headers, partition: record.partition }, record);
 }

@@ -34,6 +34,8 @@ export interface VectorsRequest {
   rows: Buffer[];
   /** The instant q of each row, epoch ms; empty = the spine's event time column of each row, else now. */
   asOfMs: number[];
+  /** W3C, of the traced requests it has rows of, at most 32; the first is the parent of what is done, the others are linked. */
+  traceparents: string[];
 }
 
 export interface VectorsResponse {
@@ -136,7 +138,7 @@ export interface VerifyVectorsResponse {
 }
 
 function createBaseVectorsRequest(): VectorsRequest {
-  return { batchId: 0, featureService: "", rows: [], asOfMs: [] };
+  return { batchId: 0, featureService: "", rows: [], asOfMs: [], traceparents: [] };
 }
 
 export const VectorsRequest: MessageFns<VectorsRequest> = {
@@ -156,6 +158,9 @@ export const VectorsRequest: MessageFns<VectorsRequest> = {
         writer.int64(v);
       }
       writer.join();
+    }
+    for (const v of message.traceparents) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -215,6 +220,14 @@ export const VectorsRequest: MessageFns<VectorsRequest> = {
 
             break;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.traceparents.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -236,6 +249,7 @@ export const VectorsRequest: MessageFns<VectorsRequest> = {
     message.featureService = object.featureService ?? "";
     message.rows = object.rows?.map((e) => e) || [];
     message.asOfMs = object.asOfMs?.map((e) => e) || [];
+    message.traceparents = object.traceparents?.map((e) => e) || [];
     return message;
   },
 };

@@ -38,6 +38,9 @@ export interface Event {
   timeMs: number;
   /** UTF-8 JSON object */
   data: Buffer;
+  /** CloudEvents' distributed tracing extension (W3C): the trace that the event belongs to; empty = that of the call. What is malformed is ignored. */
+  traceparent: string;
+  tracestate: string;
 }
 
 export interface PublishRequest {
@@ -89,7 +92,7 @@ export interface ReplayProgress {
 }
 
 function createBaseEvent(): Event {
-  return { id: "", source: "", type: "", timeMs: 0, data: Buffer.alloc(0) };
+  return { id: "", source: "", type: "", timeMs: 0, data: Buffer.alloc(0), traceparent: "", tracestate: "" };
 }
 
 export const Event: MessageFns<Event> = {
@@ -108,6 +111,12 @@ export const Event: MessageFns<Event> = {
     }
     if (message.data.length !== 0) {
       writer.uint32(42).bytes(message.data);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(50).string(message.traceparent);
+    }
+    if (message.tracestate !== "") {
+      writer.uint32(58).string(message.tracestate);
     }
     return writer;
   },
@@ -165,6 +174,22 @@ export const Event: MessageFns<Event> = {
             message.data = Buffer.from(reader.bytes());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.tracestate = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -187,6 +212,8 @@ export const Event: MessageFns<Event> = {
     message.type = object.type ?? "";
     message.timeMs = object.timeMs ?? 0;
     message.data = object.data ?? Buffer.alloc(0);
+    message.traceparent = object.traceparent ?? "";
+    message.tracestate = object.tracestate ?? "";
     return message;
   },
 };

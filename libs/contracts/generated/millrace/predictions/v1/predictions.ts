@@ -116,6 +116,8 @@ export interface Prediction {
   /** of the rollout under way; empty = none */
   rolloutId: string;
   rolloutStep: number;
+  /** W3C, 32 hexadecimal digits; empty = not sampled */
+  traceId: string;
 }
 
 function createBasePredictionBlock(): PredictionBlock {
@@ -814,6 +816,7 @@ function createBasePrediction(): Prediction {
     arm: "",
     rolloutId: "",
     rolloutStep: 0,
+    traceId: "",
   };
 }
 
@@ -888,6 +891,9 @@ export const Prediction: MessageFns<Prediction> = {
     }
     if (message.rolloutStep !== 0) {
       writer.uint32(176).uint32(message.rolloutStep);
+    }
+    if (message.traceId !== "") {
+      writer.uint32(186).string(message.traceId);
     }
     return writer;
   },
@@ -1091,6 +1097,14 @@ export const Prediction: MessageFns<Prediction> = {
             message.rolloutStep = reader.uint32();
             continue;
           }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.traceId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1130,6 +1144,7 @@ export const Prediction: MessageFns<Prediction> = {
     message.arm = object.arm ?? "";
     message.rolloutId = object.rolloutId ?? "";
     message.rolloutStep = object.rolloutStep ?? 0;
+    message.traceId = object.traceId ?? "";
     return message;
   },
 };

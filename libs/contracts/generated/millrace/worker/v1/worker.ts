@@ -34,6 +34,8 @@ export interface InferBatch {
   input: Buffer;
   /** dropped unrun when older; 0 = none */
   timeoutMs: number;
+  /** W3C, of the traced requests it has rows of, at most 32; the first is the parent of what is done, the others are linked */
+  traceparents: string[];
 }
 
 export interface InferResult {
@@ -60,7 +62,7 @@ export interface PrepareResponse {
 }
 
 function createBaseInferBatch(): InferBatch {
-  return { batchId: 0, onnxSha256: "", rows: 0, features: 0, input: Buffer.alloc(0), timeoutMs: 0 };
+  return { batchId: 0, onnxSha256: "", rows: 0, features: 0, input: Buffer.alloc(0), timeoutMs: 0, traceparents: [] };
 }
 
 export const InferBatch: MessageFns<InferBatch> = {
@@ -82,6 +84,9 @@ export const InferBatch: MessageFns<InferBatch> = {
     }
     if (message.timeoutMs !== 0) {
       writer.uint32(48).uint32(message.timeoutMs);
+    }
+    for (const v of message.traceparents) {
+      writer.uint32(58).string(v!);
     }
     return writer;
   },
@@ -147,6 +152,14 @@ export const InferBatch: MessageFns<InferBatch> = {
             message.timeoutMs = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.traceparents.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -170,6 +183,7 @@ export const InferBatch: MessageFns<InferBatch> = {
     message.features = object.features ?? 0;
     message.input = object.input ?? Buffer.alloc(0);
     message.timeoutMs = object.timeoutMs ?? 0;
+    message.traceparents = object.traceparents?.map((e) => e) || [];
     return message;
   },
 };
