@@ -37,10 +37,11 @@ export async function ensureBuilt(root, say = console.error) {
   say('compiling');
   mkdirSync(join(root, 'dist'), { recursive: true });
   rmSync(stamp, { force: true });
-  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  for (const project of ['tsconfig.build.json', 'services/console/web/tsconfig.json'])
+    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    });
   writeFileSync(stamp, '');
 }
 
@@ -50,7 +51,7 @@ function newestChange(folder) {
   return Math.max(
     0,
     ...entries
-      .filter((e) => e.isFile() && /\.(ts|json)$/.test(e.name))
+      .filter((e) => e.isFile() && /\.(tsx?|json)$/.test(e.name))
       .map((e) => statSync(join(e.parentPath, e.name)).mtimeMs),
   );
 }

@@ -9,20 +9,32 @@ import type { TraceContext } from '#libs/telemetry/trace-context.js';
 
 const openPaths = new Set(['/livez', '/readyz']);
 
-export type AuthenticatedRequest = Request & { caller?: Caller; trace?: TraceContext };
+export type AuthenticatedRequest = Request & { caller?: Caller; authorization?: string; trace?: TraceContext };
 
-/** Everything but the health questions needs a token, and a role that may. What has no access rule is not there. */
-export function requireAccess(guard: AccessGuard) {
+/** What a service with HTTP routes of its own says of them; given to runService. Without it there are none but those of the access rules. */
+export interface HttpDoor {
+  /** 'open' = holds no data and answers anybody; 'known' = answers every caller, and each thing that it says is asked for in his name; undefined = by access rule. */
+  admits(method: string, path: string): 'open' | 'known' | undefined;
+  /** The `authorization` of a request that brings none itself, `Bearer <token>`. @throws MillraceError unauthenticated, permission-denied */
+  authorizationOf(request: Request): string | undefined;
+}
+
+/** Everything but the health questions, and what a door opens, needs a token, and a role that may. What has no access rule is not there. */
+export function requireAccess(guard: AccessGuard, door?: HttpDoor) {
   const admit = (request: AuthenticatedRequest, caller: Caller): void => {
     const access = httpAccess(request.method, request.path);
     if (access === undefined) throw new MillraceError('not-found', `Cannot ${request.method} ${request.path}`);
     guard.check(caller, access.route, access.action, access.resource);
-    request.caller = caller;
   };
   return async (request: AuthenticatedRequest, response: Response, next: NextFunction): Promise<void> => {
-    if (openPaths.has(request.path)) return next();
+    const admitted = door?.admits(request.method, request.path);
+    if (openPaths.has(request.path) || admitted === 'open') return next();
     try {
-      admit(request, await guard.authenticate(request.headers.authorization));
+      const authorization = request.headers.authorization ?? door?.authorizationOf(request);
+      const caller = await guard.authenticate(authorization);
+      request.caller = caller;
+      if (authorization !== undefined) request.authorization = authorization;
+      if (admitted !== 'known') admit(request, caller);
     } catch (error) {
       const path = `path: "${request.path}" is not percent-encoded UTF-8`;
       return sendError(response, error instanceof MillraceError ? error : new MillraceError('invalid-argument', path));

@@ -41,3 +41,8 @@ export function readMeshState(dataDir: string): MeshState | undefined {
 export function removeMeshState(dataDir: string): void {
   rmSync(join(dataDir, 'mesh.json'), { force: true });
 }
+
+/** Where a person opens the console of a mesh, signed in as who started it. The fragment reaches no server and no log; the page exchanges the token for a session. */
+export function consoleUrl(state: MeshState): string {
+  return `http://${state.services.console.http}/#token=${state.token}`;
+}

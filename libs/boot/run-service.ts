@@ -15,7 +15,7 @@ import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { Tracing } from '#libs/telemetry/tracing.js';
 import { DenialsPublisher } from './denials.publisher.js';
-import { HttpErrorFilter, requireAccess } from './http-edge.js';
+import { type HttpDoor, HttpErrorFilter, requireAccess } from './http-edge.js';
 import { traceRequests } from './http-spans.js';
 import { followPolicies } from './policies.follower.js';
 
@@ -27,6 +27,7 @@ export async function runService(
   name: ServiceName,
   settings: ServiceSettings,
   module: Type<unknown> | object,
+  door?: HttpDoor,
 ): Promise<void> {
   const fallbackLog = new Logger(name);
   try {
@@ -37,7 +38,7 @@ export async function runService(
       bodyParser: false,
     });
     const [log, readiness, grpc] = [app.get(Logger), app.get(Readiness), app.get(GrpcServer)];
-    app.use(requireAccess(app.get(AccessGuard)));
+    app.use(requireAccess(app.get(AccessGuard), door));
     app.use(traceRequests(app.get(Tracing)));
     app.useGlobalFilters(new HttpErrorFilter(log));
     app.connectMicroservice({ strategy: grpc });

@@ -9,6 +9,7 @@ export const services = {
   'inference-gateway': { grpcPort: 7107, httpPort: 7207 },
   monitor: { grpcPort: 7108, httpPort: 7208 },
   governance: { grpcPort: 7109, httpPort: 7209 },
+  console: { grpcPort: 7110, httpPort: 7210 },
 } as const;
 
 export type ServiceName = keyof typeof services;
@@ -18,4 +19,9 @@ export const serviceNames = Object.keys(services) as ServiceName[];
 /** The environment variable in which a service finds the gRPC address (host:port) of a peer, e.g. FEATURE_STORE_ADDRESS. */
 export function addressSetting(service: ServiceName): string {
   return `${service.toUpperCase().replaceAll('-', '_')}_ADDRESS`;
+}
+
+/** The environment variable in which a service finds the HTTP address (host:port) of a peer, e.g. FEATURE_STORE_HTTP_ADDRESS. */
+export function httpAddressSetting(service: ServiceName): string {
+  return addressSetting(service).replace(/ADDRESS$/, 'HTTP_ADDRESS');
 }

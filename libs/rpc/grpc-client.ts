@@ -56,15 +56,25 @@ export class Peer<C extends Client> {
     this.metadata.set('authorization', `Bearer ${token}`);
   }
 
-  /** Rejects with a MillraceError that names the peer. @param trace what the call is part of: it gets a span there, and the peer is told */
-  call<Q, A>(method: (stub: C) => UnaryMethod<Q, A>, request: Q, deadlineMs: number, trace?: TraceContext): Promise<A> {
+  /**
+   * Rejects with a MillraceError that names the peer.
+   * @param trace what the call is part of: it gets a span there, and the peer is told
+   * @param metadata who asks, where that is not this process
+   */
+  call<Q, A>(
+    method: (stub: C) => UnaryMethod<Q, A>,
+    request: Q,
+    deadlineMs: number,
+    trace?: TraceContext,
+    metadata: Metadata = this.metadata,
+  ): Promise<A> {
     const bound = method(this.stub);
     const span = this.startSpan(bound, trace);
     return new Promise((resolve, reject) => {
       bound.call(
         this.stub,
         request,
-        span === undefined ? this.metadata : withTrace(this.metadata, span.trace),
+        span === undefined ? metadata : withTrace(metadata, span.trace),
         { deadline: Date.now() + deadlineMs },
         (error, response) => {
           span?.end(error ?? undefined);

@@ -4,7 +4,13 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { startInfrastructure, type Infrastructure } from '#deploy/local/infra/infrastructure.js';
 import { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
-import { addressSetting, type ServiceName, serviceNames, services } from '#libs/contracts/services.js';
+import {
+  addressSetting,
+  httpAddressSetting,
+  type ServiceName,
+  serviceNames,
+  services,
+} from '#libs/contracts/services.js';
 import { readJsonFile } from '#libs/storage/json-file.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { type MeshState, removeMeshState, type ServiceState, writeMeshState } from '#libs/boot/mesh-state.js';
@@ -120,7 +126,10 @@ function meshEnvironment(
   secrets: Secrets,
   python: string,
 ): Record<string, string> {
-  const peers = serviceNames.map((name) => [addressSetting(name), addresses[name].grpc] as const);
+  const peers = serviceNames.flatMap((name) => [
+    [addressSetting(name), addresses[name].grpc] as const,
+    [httpAddressSetting(name), addresses[name].http] as const,
+  ]);
   return {
     PATH: process.env['PATH'] ?? '',
     HOME: process.env['HOME'] ?? '',

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { consoleUrl } from '#libs/boot/mesh-state.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { writeHistory } from '../../../examples/flights/src/flight-history.js';
@@ -58,7 +59,7 @@ try {
     from: '2001-04-09',
     folder: join(dataDir, 'sources', 'flights'),
   });
-  narrator.step('starting Kafka, ClickHouse, Redis, Postgres and nine services');
+  narrator.step('starting Kafka, ClickHouse, Redis, Postgres and ten services');
   mesh = await startMesh({
     dataDir,
     fresh: values.fresh,
@@ -76,6 +77,7 @@ try {
     if (values.once) await stop(problems.length === 0 ? 0 : 1);
   }
   if (values.once) await stop(0);
+  narrator.step(`console  ${consoleUrl(mesh.state)}`);
   narrator.step(
     'the mesh stays up: try `npx millrace status`, `npx millrace logs`, `npx millrace get`; Ctrl-C stops it',
   );

@@ -2,10 +2,12 @@ import { Command } from 'commander';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import { addApprovalsCommands } from './commands/approvals.command.js';
 import { addAuditCommand } from './commands/audit.command.js';
+import { addConsoleCommand } from './commands/console.command.js';
 import { addDefinitionCommands } from './commands/definitions.command.js';
 import { addLogsCommand } from './commands/logs.command.js';
 import { addPerformanceCommand } from './commands/performance.command.js';
 import { addPredictCommand } from './commands/predict.command.js';
+import { addPredictionsCommand } from './commands/predictions.command.js';
 import { addQuarantineCommand } from './commands/quarantine.command.js';
 import { addRolloutCommands } from './commands/rollout.command.js';
 import { addRunsCommands } from './commands/runs.command.js';
@@ -23,6 +25,7 @@ addDefinitionCommands(program);
 addRunsCommands(program);
 addPredictCommand(program);
 addLogsCommand(program);
+addPredictionsCommand(program);
 addQuarantineCommand(program);
 addRolloutCommands(program);
 addApprovalsCommands(program);
@@ -31,6 +34,7 @@ addTraceCommand(program);
 addWatchCommands(program);
 addPerformanceCommand(program);
 addStatusCommands(program);
+addConsoleCommand(program);
 
 try {
   await program.parseAsync();

@@ -17,14 +17,17 @@ import { connectClickHouse } from '#libs/storage/clickhouse.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
+import { FeatureNamesFollower } from './inbound/feature-names.follower.js';
 import { JudgeLoop } from './inbound/judge.loop.js';
 import { LabelsConsumer } from './inbound/labels.consumer.js';
 import { MonitorGrpc } from './inbound/monitor.grpc.js';
+import { PredictionLogHandlers } from './inbound/prediction-log.handlers.js';
 import { PredictionsConsumer } from './inbound/predictions.consumer.js';
 import { RolloutsFollower } from './inbound/rollouts.follower.js';
 import { monitorMetrics } from './monitor.metrics.js';
 import type { MonitorSettings } from './monitor.settings.js';
 import { PredictionLogStore } from './outbound/prediction-log.store.js';
+import { PredictionsReader } from './outbound/predictions.reader.js';
 import { RolloutEvidenceStore } from './outbound/rollout-evidence.store.js';
 import { Watching } from './watching.js';
 
@@ -39,6 +42,7 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
   private readonly rollouts: RolloutsFollower;
   private readonly judge: JudgeLoop;
   private readonly watch: Watching;
+  private readonly featureNames: FeatureNamesFollower;
 
   constructor(
     @Inject(Settings) settings: MonitorSettings,
@@ -59,7 +63,10 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     this.rollouts = new RolloutsFollower(messages, logger);
     this.judge = new JudgeLoop(messages, this.rollouts, evidence, metrics, logger, settings.JUDGE_INTERVAL_MS);
     this.watch = new Watching(settings, messages, this.clickhouse, this.store, metrics, logger);
-    new MonitorGrpc(evidence).serve(server, this.watch.handlers, this.watch.performance);
+    this.featureNames = new FeatureNamesFollower(messages, logger);
+    const reader = new PredictionsReader(this.clickhouse);
+    const predictions = new PredictionLogHandlers(reader, this.watch.watched.versions, this.featureNames);
+    new MonitorGrpc(evidence).serve(server, this.watch.handlers, this.watch.performance, predictions);
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -69,10 +76,11 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     await this.rollouts.start();
     await this.judge.start();
     await this.watch.start();
+    await this.featureNames.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    const parts = [this.predictions, this.labels, this.rollouts, this.judge, this.watch];
+    const parts = [this.predictions, this.labels, this.rollouts, this.judge, this.watch, this.featureNames];
     await Promise.all(parts.map((part) => part.stop()));
   }
 

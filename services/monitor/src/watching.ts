@@ -27,7 +27,7 @@ export class Watching {
   readonly handlers: WatchingHandlers;
   readonly performance: PerformanceHandler;
   private readonly store: WatchingStore;
-  private readonly watched: WatchedFollower;
+  readonly watched: WatchedFollower;
   private readonly alerts: AlertsPublisher;
   private readonly feed: AlertmanagerFeed | undefined;
   private readonly timer: WatchTimer;

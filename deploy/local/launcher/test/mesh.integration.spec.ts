@@ -13,6 +13,7 @@ import type { SupervisedProcess } from '#deploy/local/infra/supervised-process.j
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { serviceNames } from '#libs/contracts/services.js';
+import { launchBrowser, openPage } from '#libs/testing/chromium.js';
 import { OtlpCollector } from '#libs/testing/otlp-collector.js';
 import type { Account } from '../../../../examples/flights/src/account.js';
 import { writeHistory } from '../../../../examples/flights/src/flight-history.js';
@@ -575,6 +576,42 @@ describe('Losing a dependency degrades, never lies:', () => {
     await clickhouse.start();
     await eventually(async () => expect(await countLogged(predictionId)).toBe(1));
   }, 90_000);
+});
+
+describe('the console', () => {
+  it('shows every page of the story in a browser, without an error and within its content policy', async () => {
+    const { url } = JSON.parse((await millrace('console', '--json')).stdout) as { url: string };
+    const browser = await launchBrowser();
+    try {
+      const { page, complaints } = await openPage(browser);
+      await page.goto(url);
+      for (const name of serviceNames) await page.getByRole('link', { name: `${name}: ready` }).waitFor();
+      const links = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');
+      for (const link of await links.all()) {
+        await link.click();
+        await page.locator('nav a[aria-current=page]', { hasText: (await link.textContent())! }).waitFor();
+        await page.getByText('Asking for').first().waitFor({ state: 'hidden' });
+        expect(await page.locator('main .error').allTextContents()).toEqual([]);
+      }
+      let valid = 0;
+      for (const stream of ['departures', 'arrivals']) {
+        await page.goto(`${url.split('#')[0]}#/streams?stream=${stream}`);
+        await page.getByRole('table', { name: `Columns of ${stream}` }).waitFor();
+        const shown = (await page.locator('[data-figure=valid] dd').textContent())!;
+        valid += Number(shown.split(' ')[0]!.replaceAll(',', ''));
+      }
+      // A record that was sent again after a kill is there twice, and counted once by whoever reads it.
+      expect(valid).toBeGreaterThanOrEqual(account.events.valid);
+      await page.getByRole('list', { name: 'Reasons of the newest' }).getByText('delay').waitFor();
+      await page.goto(`${url.split('#')[0]}#/audit?entry=7`);
+      await page.getByRole('heading', { name: /^Proof of entry 7 among .* proved$/ }).waitFor();
+      await page.getByRole('button', { name: 'Verify' }).click();
+      await page.getByText('nothing was changed.').waitFor();
+      expect(complaints).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  }, 120_000);
 });
 
 async function countLogged(predictionId: string): Promise<number> {

@@ -4,6 +4,7 @@ import {
   type GetJudgementsResponse,
   type GetPerformanceRequest,
   type ListAlertsRequest,
+  type ListPredictionsRequest,
   MonitorService,
 } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
@@ -11,6 +12,7 @@ import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { RolloutEvidenceStore } from '../outbound/rollout-evidence.store.js';
 import type { PerformanceHandler } from './performance.handler.js';
+import type { PredictionLogHandlers } from './prediction-log.handlers.js';
 import type { WatchingHandlers } from './watching.handlers.js';
 
 const maxJudgements = 1_000;
@@ -18,13 +20,18 @@ const maxJudgements = 1_000;
 export class MonitorGrpc {
   constructor(private readonly evidence: RolloutEvidenceStore) {}
 
-  serve(server: GrpcServer, watching: WatchingHandlers, performance: PerformanceHandler): void {
+  serve(
+    server: GrpcServer,
+    watching: WatchingHandlers,
+    performance: PerformanceHandler,
+    predictions: PredictionLogHandlers,
+  ): void {
     server.addService(MonitorService, {
       getPerformance: handle.unary((request: GetPerformanceRequest) => performance.performance(request)),
       getJudgements: handle.unary((request: GetJudgementsRequest) => this.judgements(request)),
       getDrift: handle.unary((request: GetDriftRequest) => watching.drift(request)),
       listAlerts: handle.unary((request: ListAlertsRequest) => watching.alerts(request)),
-      listPredictions: handle.notBuilt,
+      listPredictions: handle.unary((request: ListPredictionsRequest) => predictions.list(request)),
     });
     server.addReflection('millrace/monitor/v1/monitor.proto', `${projectRoot()}/proto`);
   }

@@ -1,0 +1,2 @@
+/** What Nest injects by name, for these have no class. */
+export const ConsoleMetricsToken = Symbol('ConsoleMetrics');

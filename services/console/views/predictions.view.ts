@@ -1,0 +1,29 @@
+export interface LoggedView {
+  readonly predictionId: string;
+  readonly endpoint: string;
+  readonly version: string;
+  readonly arm: string;
+  readonly asOfMs: number;
+  readonly answeredAtMs: number;
+  readonly joinKey: string;
+  readonly stickyKey: string;
+  readonly score: number | null;
+  /** Null = not known yet. */
+  readonly label: number | null;
+  /** JSON text, as asked. */
+  readonly request: string;
+  /** In vector order; name '' = not known here, value null = there is none. */
+  readonly features: readonly { readonly name: string; readonly value: number | null }[];
+  readonly fallback: boolean;
+  readonly latencyUs: number;
+  readonly caller: string;
+  readonly rolloutId: string;
+  readonly rolloutStep: number;
+}
+
+export interface LogPageView {
+  /** Newest first. */
+  readonly predictions: readonly LoggedView[];
+  /** Asks for the page after this one; '' = it was the last. */
+  readonly next: string;
+}

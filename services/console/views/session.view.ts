@@ -1,0 +1,5 @@
+/** Who is signed in. */
+export interface SessionView {
+  readonly name: string;
+  readonly roles: readonly string[];
+}
