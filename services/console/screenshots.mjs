@@ -1,5 +1,6 @@
 // Pictures of every page of a running mesh, for the documentation: `npm run build && node services/console/screenshots.mjs` writes docs/console/*.png.
 // What is in the navigation is pictured; what has to be looked up first (a proof, a vector) is listed here.
+import { spawn } from 'node:child_process';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { consoleUrl, readMeshState } from '../../dist/libs/boot/mesh-state.js';
@@ -12,10 +13,17 @@ const folder = join(root, 'docs/console');
 const maxBytes = 300_000;
 const wide = { width: 1280, height: 800 };
 const phone = { width: 390, height: 844 };
-/** Live charts begin to say something. */
+/** Live charts begin to say something: predictions are asked for meanwhile. */
 const watchMs = 12_000;
 
 mkdirSync(folder, { recursive: true });
+const load = spawn(
+  process.execPath,
+  [join(root, 'dist/load-tests/predictions-per-second.js'), '--clients', '4', '--seconds', '30'],
+  {
+    stdio: 'ignore',
+  },
+);
 const browser = await launchBrowser();
 const first = await openPage(browser);
 await signIn(first.page);
@@ -25,8 +33,11 @@ const hrefs = await first.page
   .evaluateAll((links) => links.map((link) => link.getAttribute('href')));
 await first.page.context().close();
 
-for (const href of hrefs) await picture(href, nameOf(href), { colorScheme: 'light', viewport: wide });
+await picture('#/mesh', 'mesh', { colorScheme: 'light', viewport: wide });
 await picture('#/mesh', 'mesh-dark', { colorScheme: 'dark', viewport: wide });
+load.kill();
+for (const href of hrefs.filter((href) => href !== '#/mesh'))
+  await picture(href, nameOf(href), { colorScheme: 'light', viewport: wide });
 await picture('#/mesh?service=monitor', 'mesh-phone', { colorScheme: 'dark', viewport: phone });
 await picture('#/streams', 'streams-phone', { colorScheme: 'light', viewport: phone });
 await picture('#/audit?entry=3', 'audit-proof', { colorScheme: 'dark', viewport: wide });

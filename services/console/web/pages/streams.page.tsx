@@ -101,16 +101,19 @@ function Counts({ stream }: { stream: string }): VNode {
     (id) => mesh?.topics.filter((topic) => topic.id === id && topic.stream === stream) ?? [],
   );
   return (
-    <dl class="figures">
-      {topics.map(({ id, records, rate: perSecond }) => (
-        <div data-figure={names[id]}>
-          <dt>{names[id] ?? id}</dt>
-          <dd>
-            {count(records)} <small>{rate(perSecond)}/s</small>
-          </dd>
-        </div>
-      ))}
-    </dl>
+    <>
+      <dl class="figures">
+        {topics.map(({ id, records, rate: perSecond }) => (
+          <div data-figure={names[id]}>
+            <dt>{names[id] ?? id}</dt>
+            <dd>
+              {count(records)} <small>{rate(perSecond)}/s</small>
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <p class="quiet">Records of the topics: events, and in raw and valid the marks by which time advances.</p>
+    </>
   );
 }
 
