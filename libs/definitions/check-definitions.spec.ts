@@ -38,6 +38,7 @@ describe('a folder of definitions', () => {
       'Pipeline',
       'Endpoint',
       'Monitor',
+      'Policy',
     ]);
     const service = definitions.find(({ kind }) => kind === 'FeatureService')!.spec as FeatureServiceSpec;
     expect(featureNames(service)).toHaveLength(26);

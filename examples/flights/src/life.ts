@@ -104,6 +104,7 @@ export class Life {
 
   private async follow(run: Run): Promise<RolloutWatch> {
     this.watch = await RolloutWatch.of(this.client, this.narrator, run.modelVersion);
+    await this.watch.approved();
     return this.watch;
   }
 

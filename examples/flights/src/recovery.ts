@@ -77,6 +77,7 @@ export class Recovery {
     if (this.run.state !== 'succeeded')
       return this.narrator.line(`the run ended as ${this.run.state}: ${this.run.error}`);
     this.watch = await RolloutWatch.of(this.client, this.narrator, this.run.modelVersion);
+    await this.watch.approved();
   }
 
   private async followRollout(watch: RolloutWatch, untilMs: number): Promise<RolloutTold | undefined> {

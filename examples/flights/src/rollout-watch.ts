@@ -16,6 +16,8 @@ export interface RolloutTold {
 export const endpoint = 'late-arrival';
 /** Of a verdict: the judge looks every second, and labels and predictions have to reach it first. */
 const verdictMs = 4_000;
+/** The second person looks four times a second; services may be starting again. */
+const approvalMs = 120_000;
 const ends = new Set(['live', 'aborted', 'superseded']);
 
 export function hasEnded({ state }: Rollout): boolean {
@@ -48,6 +50,15 @@ export class RolloutWatch {
     return patiently(() =>
       this.client.registry.call((stub) => stub.getRollout, { rolloutId: this.rolloutId, endpoint: '' }, 10_000),
     );
+  }
+
+  /** Waits until the people who were asked have said something, and tells the moves. */
+  async approved(): Promise<void> {
+    for (const untilMs = Date.now() + approvalMs; ; await sleep(200)) {
+      const rollout = await this.rollout();
+      if (rollout.state === 'pending' && Date.now() < untilMs) continue;
+      return this.tellMoves(rollout);
+    }
   }
 
   /** Waits until a judgement has seen more than the one before, or the rollout has moved, and tells the moves. At replay speed a second of waiting is hours of event time. */

@@ -12,6 +12,7 @@ import { Life } from './life.js';
 import { MeshClient, patiently, sleep } from './mesh-client.js';
 import type { Narrator } from './narrator.js';
 import { predictDepartures } from './predict-departures.js';
+import { SecondPerson } from './second-person.js';
 
 export interface StoryOptions {
   readonly history: History;
@@ -40,6 +41,7 @@ const landedMs = 12 * 3_600_000;
 /** Flights as events, a model of them, and three weeks of predictions at the instants of departure, while the labels come in after landing. */
 export async function runStory(mesh: MeshState, options: StoryOptions, narrator: Narrator): Promise<Account> {
   const client = new MeshClient(mesh);
+  const second = new SecondPerson(mesh, narrator);
   try {
     narrator.step('millrace apply -f examples/flights/definitions');
     const definitions = readDefinitions();
@@ -73,6 +75,7 @@ export async function runStory(mesh: MeshState, options: StoryOptions, narrator:
     return await takeAccount(client, seen, narrator);
   } finally {
     client.close();
+    await second.stop();
   }
 }
 

@@ -101,7 +101,7 @@ describe('definitions', () => {
   });
 
   it('are shown by a dry run, applied once, and unchanged when they come again', async () => {
-    expect((await apply(flights, true)).changes).toHaveLength(20);
+    expect((await apply(flights, true)).changes).toHaveLength(21);
     expect((await definitions.list({ kind: '', name: '' })).definitions).toHaveLength(0);
     const first = await apply(flights);
     expect(new Set(first.changes.map(({ action }) => action))).toEqual(new Set(['create']));
@@ -125,7 +125,7 @@ describe('definitions', () => {
     const order = [...new Set(keys(after).map((key) => key.split('/')[0]!))];
     expect(keys(before)).toHaveLength(6);
     expect(keys(after)[0]).toBe(keys(before)[5]); // sent, not marked: sent again
-    expect(new Set([...keys(before), ...keys(after)]).size).toBe(21); // 20 definitions and the endpoint's route
+    expect(new Set([...keys(before), ...keys(after)]).size).toBe(22); // 21 definitions and the endpoint's route
     expect(order.slice(-3)).toEqual(['Endpoint', 'late-arrival', 'Monitor']); // the endpoint's route between
     expect(keys(before)[0]).toMatch(/^Stream\//);
     expect(await drain()).toEqual([]);

@@ -173,15 +173,18 @@ it('Any prediction can be traced to event offsets, feature definitions, dataset 
   expect(facts('version')).toMatchObject([
     { 'onnx sha256': expect.any(String), proved: expect.stringMatching(/^by audit entry \d+$/) },
   ]);
-  expect(of('approval')).toHaveLength(1);
+  expect(facts('approval')).toMatchObject([
+    { policy: 'production', state: 'approved', needs: '1 of model-risk', 'vote 1': expect.stringMatching(/^risk /) },
+  ]);
   expect(facts('rollout').map((one) => one['move'])).toEqual([
-    'begin -> shadow',
+    'begin -> pending',
+    'pending -> shadow',
     'shadow -> canary',
     'canary -> canary',
     'canary -> live',
   ]);
   for (const one of facts('rollout')) expect(one['proved']).toMatch(/^by audit entry/);
-  for (const one of facts('rollout').slice(1)) expect(one['guardrail logloss']).toMatch(/^pass: harm .* margin 0.01/);
+  for (const one of facts('rollout').slice(2)) expect(one['guardrail logloss']).toMatch(/^pass: harm .* margin 0.01/);
   expect(of('audit').length).toBeGreaterThan(6);
   expect((await millrace('trace', id)).stdout).toMatch(/the audit log bears out all of it\n$/);
   expect(await millrace('trace', 'nobody-1')).toMatchObject({
@@ -394,7 +397,7 @@ describe('the millrace command', () => {
   it('applies what is there already without a change', async () => {
     const { code, stdout } = await millrace('apply', '-f', join(projectRoot(), 'examples/flights/definitions'));
     expect(code).toBe(0);
-    expect(stdout).toMatch(/0 changed, 20 unchanged/);
+    expect(stdout).toMatch(/0 changed, 21 unchanged/);
   }, 60_000);
 
   it('knows the state of every service, as one JSON object', async () => {
