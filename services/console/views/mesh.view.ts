@@ -41,9 +41,10 @@ export interface MeshFrame {
 /** A frame's figures for a chart. */
 export interface RatePoint {
   readonly atMs: number;
-  readonly raw: number;
-  readonly valid: number;
-  readonly predictions: number;
+  /** A second; null = not known, as in the first frame after nobody looked. */
+  readonly raw: number | null;
+  readonly valid: number | null;
+  readonly predictions: number | null;
   readonly lag: number;
 }
 

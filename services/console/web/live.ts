@@ -81,8 +81,10 @@ function without(part: string): Live['refused'] {
 }
 
 function pointOf({ atMs, topics, predictionRate }: LiveEvents['mesh']): LiveEvents['history'][number] {
-  const sum = (id: string): number =>
-    topics.filter((topic) => topic.id === id).reduce((total, { rate }) => total + (rate ?? 0), 0);
+  const sum = (id: string): number | null => {
+    const rates = topics.flatMap((topic) => (topic.id === id && topic.rate !== null ? [topic.rate] : []));
+    return rates.length === 0 ? null : rates.reduce((total, rate) => total + rate, 0);
+  };
   const lag = topics.flatMap(({ consumers }) => consumers).reduce((total, one) => total + one.lag, 0);
-  return { atMs, raw: sum('rawEvents'), valid: sum('validEvents'), predictions: predictionRate ?? 0, lag };
+  return { atMs, raw: sum('rawEvents'), valid: sum('validEvents'), predictions: predictionRate, lag };
 }

@@ -72,6 +72,8 @@ describe('a picture of the mesh', () => {
     picture.forget();
     clock.nowMs += 60_000;
     expect((await picture.frame()).predictionRate).toBeNull();
+    // A chart has a gap there: nothing is not nought.
+    expect(picture.history.at(-1)).toMatchObject({ raw: null, predictions: null });
   });
 
   it('says how far each group is behind: of a partition without a position, all of it', async () => {

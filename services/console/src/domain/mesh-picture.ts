@@ -84,14 +84,16 @@ export class MeshPicture {
   }
 
   private remember({ atMs, topics: views, predictionRate }: MeshFrame): void {
-    const sum = (id: TopicId): number =>
-      views.filter((view) => view.id === id).reduce((total, { rate }) => total + (rate ?? 0), 0);
+    const sum = (id: TopicId): number | null => {
+      const rates = views.flatMap((view) => (view.id === id && view.rate !== null ? [view.rate] : []));
+      return rates.length === 0 ? null : rates.reduce((total, rate) => total + rate, 0);
+    };
     const lag = views.flatMap(({ consumers }) => consumers).reduce((total, one) => total + one.lag, 0);
     this.history.push({
       atMs,
       raw: sum('rawEvents'),
       valid: sum('validEvents'),
-      predictions: predictionRate ?? 0,
+      predictions: predictionRate,
       lag,
     });
     if (this.history.length > maxPoints) this.history.shift();
