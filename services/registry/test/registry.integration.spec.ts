@@ -126,7 +126,7 @@ describe('definitions', () => {
     expect(keys(before)).toHaveLength(6);
     expect(keys(after)[0]).toBe(keys(before)[5]); // sent, not marked: sent again
     expect(new Set([...keys(before), ...keys(after)]).size).toBe(22); // 21 definitions and the endpoint's route
-    expect(order.slice(-3)).toEqual(['Endpoint', 'late-arrival', 'Monitor']); // the endpoint's route between
+    expect(order.slice(-4)).toEqual(['Endpoint', 'late-arrival', 'Monitor', 'Policy']); // the endpoint's route between
     expect(keys(before)[0]).toMatch(/^Stream\//);
     expect(await drain()).toEqual([]);
   });

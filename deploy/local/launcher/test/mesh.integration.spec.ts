@@ -121,9 +121,9 @@ it('A rollout neither loses a step nor takes one twice, whatever process is kill
   client.close();
   const taken = rollouts.map(({ moves }) => moves.map(({ to, step, movedBy }) => `${to} ${step} by ${movedBy}`));
   expect(taken.toReversed()).toEqual([
-    ['live 0 by mesh'],
-    ['shadow 0 by mesh', 'canary 1 by judge', 'canary 2 by judge', 'live 2 by judge'],
-    ['shadow 0 by mesh', 'canary 1 by local-user', 'canary 2 by local-user', 'aborted 2 by judge'],
+    ['pending 0 by mesh', 'live 0 by risk'],
+    ['pending 0 by mesh', 'shadow 0 by risk', 'canary 1 by judge', 'canary 2 by judge', 'live 2 by judge'],
+    ['pending 0 by mesh', 'shadow 0 by risk', 'canary 1 by local-user', 'canary 2 by local-user', 'aborted 2 by judge'],
   ]);
   for (const { moves, generation } of rollouts) expect(generation).toBe(moves.length);
 });
