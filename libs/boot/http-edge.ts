@@ -2,11 +2,13 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '
 import type { NextFunction, Request, Response } from 'express';
 import type { AccessGuard } from '#libs/auth/access-guard.js';
 import { httpAccess } from '#libs/auth/access-rules.js';
+import { inferenceRoute } from '#libs/auth/inference-routes.js';
 import type { Caller } from '#libs/auth/token-authenticator.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { boundedText } from '#libs/rpc/status.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 
-const openPaths = new Set(['/livez', '/readyz']);
+const openPaths = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/health/ready']);
 
 export type AuthenticatedRequest = Request & { caller?: Caller };
 
@@ -17,7 +19,7 @@ export function requireAccess(guard: AccessGuard) {
     try {
       const caller = guard.authenticate(request.headers.authorization);
       const access = httpAccess(request.method, request.path);
-      if (access === undefined) throw new MillraceError('not-found', `Cannot ${request.method} ${request.path}`);
+      if (access === undefined) throw notThere(request, response);
       guard.check(caller, access.route, access.action, access.resource);
       request.caller = caller;
     } catch (error) {
@@ -28,7 +30,14 @@ export function requireAccess(guard: AccessGuard) {
   };
 }
 
-/** Every error leaves as {"error": {code, message}} with the status of the table. */
+function notThere({ method, path }: Request, response: Response): MillraceError {
+  const methods = inferenceRoute(path)?.methods;
+  if (methods === undefined) return new MillraceError('not-found', `Cannot ${method} ${path}`);
+  response.setHeader('allow', methods.join(', '));
+  return new MillraceError('method-not-allowed', `${method} is not allowed here, use ${methods.join(' or ')}`);
+}
+
+/** Every error leaves as {"error": {code, message}} with the status of the table; on the inference protocol's paths as {"error": message}, which is what its clients read. */
 @Catch()
 export class HttpErrorFilter implements ExceptionFilter {
   constructor(private readonly log: Logger) {}
@@ -37,9 +46,8 @@ export class HttpErrorFilter implements ExceptionFilter {
     const response = host.switchToHttp().getResponse<Response>();
     if (error instanceof MillraceError) return sendError(response, error);
     if (error instanceof HttpException) {
-      response.status(error.getStatus()).json({
-        error: { code: error.getStatus() === 404 ? 'not-found' : 'invalid-argument', message: error.message },
-      });
+      const code = error.getStatus() === 404 ? 'not-found' : 'invalid-argument';
+      response.status(error.getStatus()).json(bodyOf(response, code, error.message));
       return;
     }
     this.log.error('http_failed', { error: error as Error });
@@ -47,6 +55,10 @@ export class HttpErrorFilter implements ExceptionFilter {
   }
 }
 
-function sendError(response: Response, error: MillraceError): void {
-  response.status(error.httpStatus).json({ error: { code: error.code, message: error.message } });
+function sendError(response: Response, { httpStatus, code, message }: MillraceError): void {
+  response.status(httpStatus).json(bodyOf(response, code, boundedText(message)));
+}
+
+function bodyOf({ req }: Response, code: string, message: string): object {
+  return { error: /^\/v2(\/|$)/i.test(req.path) ? message : { code, message } };
 }

@@ -67,7 +67,15 @@ export class ServiceModule {
       { provide: MessageLog, useValue: messages },
       {
         provide: GrpcServer,
-        useFactory: () => new GrpcServer(settings.GRPC_LISTEN, guard, readiness, logger, settings.DRAIN_GRACE_MS),
+        useFactory: () =>
+          new GrpcServer(
+            settings.GRPC_LISTEN,
+            guard,
+            readiness,
+            logger,
+            settings.DRAIN_GRACE_MS,
+            settings.GRPC_MAX_MESSAGE_BYTES,
+          ),
       },
     ];
     return { module: ServiceModule, global: true, controllers: [OperationsController], providers, exports: providers };

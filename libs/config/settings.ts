@@ -57,6 +57,8 @@ export const serviceSettings = {
   MILLRACE_ROLES: setting.text().default('local-user=admin,mesh=service'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   DRAIN_GRACE_MS: setting.integer(5_000, 0, 60_000),
+  /** Of one gRPC message, packed and unpacked; larger ones are refused. */
+  GRPC_MAX_MESSAGE_BYTES: setting.integer(8 * 2 ** 20, 2 ** 16, 2 ** 30),
 };
 
 export type ServiceSettings = z.infer<z.ZodObject<typeof serviceSettings>>;

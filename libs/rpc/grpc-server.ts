@@ -22,8 +22,10 @@ import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { toServiceError } from './status.js';
+import { blameUnreadableRequests } from './unreadable-requests.js';
 
-export const maxMessageBytes = 8 * 1024 * 1024;
+/** Of one message, as it comes and unpacked. */
+const maxMessageBytes = 8 * 1024 * 1024;
 
 export interface CallContext {
   readonly caller: Caller;
@@ -33,11 +35,19 @@ export interface CallContext {
   readonly metadata: Metadata;
 }
 
+export interface DuplexContext extends CallContext {
+  /** Where the rule is for each message: whether the caller may what this one asks for. @throws MillraceError permission-denied */
+  authorize(message: unknown): void;
+}
+
+/** Of a stream that answers what it has taken before it ends: takes no more; resolves when all is answered. */
+export type Drain = () => Promise<void>;
+
 type Handler =
   | { kind: 'unary'; run: (request: never, context: CallContext) => Promise<unknown> }
   | { kind: 'serverStream'; run: (request: never, context: CallContext) => AsyncIterable<unknown> }
   | { kind: 'clientStream'; run: (requests: AsyncIterable<never>, context: CallContext) => Promise<unknown> }
-  | { kind: 'duplex'; run: (stream: ServerDuplexStream<never, never>, context: CallContext) => void };
+  | { kind: 'duplex'; run: (stream: ServerDuplexStream<never, never>, context: DuplexContext) => Drain | void };
 
 export const handle = {
   unary: <Q, A>(run: (request: Q, context: CallContext) => Promise<A>) =>
@@ -46,7 +56,7 @@ export const handle = {
     ({ kind: 'serverStream', run }) as unknown as Handler,
   clientStream: <Q, A>(run: (requests: AsyncIterable<Q>, context: CallContext) => Promise<A>) =>
     ({ kind: 'clientStream', run }) as unknown as Handler,
-  duplex: <Q, A>(run: (stream: ServerDuplexStream<Q, A>, context: CallContext) => void) =>
+  duplex: <Q, A>(run: (stream: ServerDuplexStream<Q, A>, context: DuplexContext) => Drain | void) =>
     ({ kind: 'duplex', run }) as unknown as Handler,
   /** Of a call that is in the contract and not built. */
   notBuilt: {
@@ -62,14 +72,8 @@ export const handle = {
  * MillraceError becomes its status, health and reflection are served. Every method of a definition must have a handler.
  */
 export class GrpcServer extends Server implements CustomTransportStrategy {
-  private readonly server = new GrpcCoreServer({
-    'grpc.max_receive_message_length': maxMessageBytes,
-    'grpc.max_send_message_length': -1,
-    'grpc.max_concurrent_streams': 1_000,
-    'grpc.enable_channelz': 0,
-    'grpc-node.max_session_memory': 64,
-  });
-  private readonly duplexes = new Set<ServerDuplexStream<never, never>>();
+  private readonly server: GrpcCoreServer;
+  private readonly duplexes = new Map<ServerDuplexStream<never, never>, Drain | undefined>();
 
   constructor(
     private readonly address: string,
@@ -77,9 +81,18 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     private readonly readiness: Readiness,
     private readonly log: Logger,
     private readonly drainGraceMs: number,
+    maxBytes = maxMessageBytes,
   ) {
     super();
     assertLoopback(address);
+    this.server = new GrpcCoreServer({
+      'grpc.max_receive_message_length': maxBytes,
+      'grpc.max_send_message_length': -1,
+      'grpc.max_concurrent_streams': 1_000,
+      'grpc.enable_channelz': 0,
+      'grpc-node.max_session_memory': 64,
+      interceptors: [blameUnreadableRequests],
+    });
     this.addHealth();
   }
 
@@ -107,9 +120,14 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     });
   }
 
-  /** Lets calls in flight finish within the grace; streams are ended with UNAVAILABLE, for an open one would hold the server for ever. */
+  /** Lets calls in flight finish within the grace; streams are ended with UNAVAILABLE, for an open one would hold the server for ever: those that can drain when they have. */
   close(): Promise<void> {
-    for (const stream of this.duplexes) stream.emit('error', { code: 14, details: 'shutting down' });
+    const end = (stream: ServerDuplexStream<never, never>) =>
+      void stream.emit('error', { code: 14, details: 'shutting down' });
+    for (const [stream, drain] of this.duplexes) {
+      if (drain === undefined) end(stream);
+      else void drain().then(() => end(stream));
+    }
     return new Promise((resolve) => {
       const force = setTimeout(() => {
         this.server.forceShutdown();
@@ -160,9 +178,12 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     return (call: ServerDuplexStream<never, never>) => {
       const context = this.tryContext(call, undefined, rule, (error) => call.emit('error', toServiceError(error)));
       if (context === undefined) return;
-      this.duplexes.add(call);
-      for (const event of ['end', 'close', 'cancelled', 'error']) call.once(event, () => this.duplexes.delete(call));
-      handler.run(call, context);
+      const drain = handler.run(call, context);
+      this.duplexes.set(call, drain ?? undefined);
+      // A stream that can drain may still owe answers when its caller has asked for the last.
+      const over =
+        drain === undefined ? ['end', 'close', 'cancelled', 'error'] : ['finish', 'close', 'cancelled', 'error'];
+      for (const event of over) call.once(event, () => this.duplexes.delete(call));
     };
   }
 
@@ -171,7 +192,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     request: unknown,
     rule: AccessRule | undefined,
     refuse: (error: unknown) => void,
-  ): CallContext | undefined {
+  ): DuplexContext | undefined {
     try {
       return this.contextOf(call, request, rule);
     } catch (error) {
@@ -183,17 +204,24 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
   private callerOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): Caller {
     if (rule === undefined) return anonymous;
     const caller = this.guard.authenticate(call.metadata.get('authorization')[0]?.toString());
-    this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
+    if (rule.eachMessage !== true) this.authorize(call, caller, rule, request);
     return caller;
   }
 
-  private contextOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): CallContext {
+  private authorize(call: AnyCall, caller: Caller, rule: AccessRule, request: unknown): void {
+    this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
+  }
+
+  private contextOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): DuplexContext {
     const caller = this.callerOf(call, request, rule);
     const deadline = call.getDeadline();
     let controller: AbortController | undefined;
     return {
       caller,
       metadata: call.metadata,
+      authorize: (message) => {
+        if (rule !== undefined) this.authorize(call, caller, rule, message);
+      },
       deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
       // Made on first use: an AbortController a call is a measurable cost on the hot path.
       get signal(): AbortSignal {

@@ -19,6 +19,7 @@ import {
   type Unlogged,
 } from '../src/domain/ports.js';
 import { Predictor } from '../src/domain/predictor.js';
+import { fromMessage, toMessage } from '../src/inbound/infer-message.js';
 
 export const plan: EndpointPlan = {
   name: 'late',
@@ -112,14 +113,11 @@ export function setUp(endpoint: LiveEndpoint = live, shadowMaxRows = 100) {
   const [features, runner, log] = [new FakeFeatures(), new FakeRunner(), new FakeLog()];
   const mirror = new Mirror(runner, log, shadowMaxRows);
   const predictor = new Predictor(features, runner, log, mirror, 10);
-  const infer = (request: object, deadlineMs = Number.POSITIVE_INFINITY) =>
-    predictor.infer(
-      endpoint,
-      ModelInferRequest.fromPartial({ modelName: 'late', id: 'r1', ...request }),
-      'tester',
-      deadlineMs,
-    );
-  return { features, runner, log, mirror, infer };
+  const infer = async (request: object, deadlineMs = Number.POSITIVE_INFINITY) => {
+    const message = ModelInferRequest.fromPartial({ modelName: 'late', id: 'r1', ...request });
+    return toMessage(await predictor.infer(endpoint, fromMessage(endpoint, message), 'tester', deadlineMs));
+  };
+  return { features, runner, log, mirror, predictor, infer };
 }
 
 export const text = (name: string, ...values: string[]) => ({

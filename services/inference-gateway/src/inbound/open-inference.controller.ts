@@ -1,0 +1,120 @@
+import { All, Controller, Inject, Req, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { type InferenceRoute, inferenceRoute } from '#libs/auth/inference-routes.js';
+import type { AuthenticatedRequest } from '#libs/boot/http-edge.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import { Readiness } from '#libs/telemetry/readiness.js';
+import { modelConfig, modelMetadata } from '../domain/model-metadata.js';
+import { InferenceCalls } from './inference-calls.js';
+import { type notOffered, refuseNotOffered } from './not-offered.js';
+import { configJson, metadataJson, restAnswer, statisticsJson } from './rest-answer.js';
+import { packed, readBody } from './rest-body.js';
+import { readRestRequest, type RestInferRequest } from './rest-infer-request.js';
+import { RouteTable } from './route-table.follower.js';
+import { serverMetadata } from './server-metadata.js';
+
+/** Bytes of a body, packed and unpacked. */
+export abstract class MaxBodyBytes {
+  abstract readonly value: number;
+}
+
+const notServed: Readonly<Record<string, keyof typeof notOffered>> = {
+  RepositoryModelLoad: 'load',
+  RepositoryModelUnload: 'unload',
+  TraceSetting: 'trace',
+  LogSettings: 'logging',
+};
+
+/** The Open Inference Protocol's REST form, with Triton's extensions: the same rpcs as over gRPC, by the routes of libs/auth/inference-routes.ts. */
+@Controller()
+export class OpenInferenceController {
+  constructor(
+    @Inject(RouteTable) private readonly routes: RouteTable,
+    @Inject(InferenceCalls) private readonly calls: InferenceCalls,
+    @Inject(Readiness) private readonly readiness: Readiness,
+    @Inject(MaxBodyBytes) private readonly maxBodyBytes: MaxBodyBytes,
+  ) {}
+
+  /** Triton's clients read the status, KServe's the body. */
+  @All(['v2/health/live', 'v2/health/ready'])
+  health(@Req() request: AuthenticatedRequest, @Res() response: Response): void {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD');
+      throw new MillraceError('method-not-allowed', `${request.method} is not allowed here, use GET or HEAD`);
+    }
+    const { live, ready } = this.readiness;
+    if (request.path.endsWith('live')) response.status(live ? 200 : 503).json({ live });
+    else response.status(ready ? 200 : 503).json({ ready });
+  }
+
+  @All(['v2', 'v2/*path'])
+  async answer(@Req() request: AuthenticatedRequest, @Res() response: Response): Promise<void> {
+    const route = inferenceRoute(request.path);
+    if (route === undefined) throw new MillraceError('not-found', `Cannot ${request.method} ${request.path}`);
+    if (route.rpc === 'ModelInfer') return this.infer(route, request, response);
+    if (route.rpc === 'ModelReady') return this.modelReady(route, response);
+    const body = await this.told(route, request, response);
+    response.type('application/json').end(await packed(request, response, Buffer.from(JSON.stringify(body))));
+  }
+
+  private async infer(
+    { route, name, version }: InferenceRoute,
+    request: AuthenticatedRequest,
+    response: Response,
+  ): Promise<void> {
+    if (!route.endsWith('/infer')) refuseNotOffered('generate');
+    const body = await readBody(request, response, this.maxBodyBytes.value);
+    let asked: RestInferRequest | undefined;
+    const answer = await this.calls.infer(
+      name,
+      version,
+      (endpoint) => (asked = readRestRequest(endpoint, request.headers, body)),
+      request.caller!.name,
+      Number.POSITIVE_INFINITY,
+    );
+    const made = restAnswer(answer, asked!.isBinary);
+    response.type(made.jsonBytes === undefined ? 'application/json' : 'application/octet-stream');
+    if (made.jsonBytes !== undefined) response.setHeader('Inference-Header-Content-Length', made.jsonBytes);
+    response.end(await packed(request, response, made.body));
+  }
+
+  private modelReady({ name, version }: InferenceRoute, response: Response): void {
+    const ready = this.routes.isReady(name, version);
+    response.status(ready ? 200 : 400).json({ name, ready, ...(ready ? {} : { error: 'Model version not ready' }) });
+  }
+
+  /** What a route of one rpc but ModelInfer and ModelReady says. */
+  private async told(
+    { route, rpc, name, version }: InferenceRoute,
+    request: AuthenticatedRequest,
+    response: Response,
+  ): Promise<object> {
+    switch (rpc) {
+      case 'ServerMetadata':
+        return serverMetadata;
+      case 'ModelMetadata':
+        return metadataJson(modelMetadata(this.routes.get(name, version)));
+      case 'ModelConfig':
+        return configJson(modelConfig(this.routes.get(name, version)));
+      case 'ModelStatistics':
+        return statisticsJson(this.calls.statistics(name, version));
+      case 'RepositoryIndex':
+        return route === '/v2/models'
+          ? { models: [...new Set(this.routes.index(false).map((one) => one.name))] }
+          : this.routes.index(readyOnly(await readBody(request, response, this.maxBodyBytes.value)));
+      default:
+        return refuseNotOffered(notServed[rpc] ?? 'sharedMemory');
+    }
+  }
+}
+
+function readyOnly(body: Buffer): boolean {
+  if (body.length === 0) return false;
+  try {
+    const { ready = false } = JSON.parse(body.toString('utf8')) as { ready?: unknown };
+    if (typeof ready === 'boolean') return ready;
+  } catch (error) {
+    throw new MillraceError('invalid-argument', 'body: expected JSON, e.g. {"ready": true}', { cause: error });
+  }
+  throw new MillraceError('invalid-argument', 'ready: expected true or false');
+}
