@@ -47,8 +47,7 @@ export class HttpErrorFilter implements ExceptionFilter {
     if (error instanceof MillraceError) return sendError(response, error);
     if (error instanceof HttpException) {
       const code = error.getStatus() === 404 ? 'not-found' : 'invalid-argument';
-      response.status(error.getStatus()).json(bodyOf(response, code, error.message));
-      return;
+      return send(response, error.getStatus(), code, error.message);
     }
     this.log.error('http_failed', { error: error as Error });
     sendError(response, new MillraceError('internal', 'internal error; the service log has it'));
@@ -56,9 +55,13 @@ export class HttpErrorFilter implements ExceptionFilter {
 }
 
 function sendError(response: Response, { httpStatus, code, message }: MillraceError): void {
-  response.status(httpStatus).json(bodyOf(response, code, boundedText(message)));
+  send(response, httpStatus, code, boundedText(message));
 }
 
-function bodyOf({ req }: Response, code: string, message: string): object {
-  return { error: /^\/v2(\/|$)/i.test(req.path) ? message : { code, message } };
+function send(response: Response, status: number, code: string, message: string): void {
+  const inference = /^\/v2(\/|$)/i.test(response.req.path);
+  // KServe's client reads an error where the type is this and nothing more; express would add a charset.
+  response.statusCode = status;
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify({ error: inference ? message : { code, message } }));
 }

@@ -203,13 +203,21 @@ export async function startGatewayBench(settings: Readonly<Record<string, string
     rollingOut,
     single,
     stop: async () => {
-      await gateway.kill('SIGTERM').catch(() => null);
+      if (isRunning(gateway.pid)) await gateway.kill('SIGTERM');
       await publish(true);
       await log.close();
       await Promise.all([features.server.close(), workers.server.close()]);
       rmSync(folder, { recursive: true, force: true });
     },
   });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false; // ESRCH: it has ended
+  }
 }
 
 async function untilReady({ httpUrl }: ServiceProcess, models: readonly string[]): Promise<void> {

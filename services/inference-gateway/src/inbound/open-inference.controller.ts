@@ -43,8 +43,8 @@ export class OpenInferenceController {
       throw new MillraceError('method-not-allowed', `${request.method} is not allowed here, use GET or HEAD`);
     }
     const { live, ready } = this.readiness;
-    if (request.path.endsWith('live')) response.status(live ? 200 : 503).json({ live });
-    else response.status(ready ? 200 : 503).json({ ready });
+    if (request.path.endsWith('live')) sendJson(response, live ? 200 : 503, { live });
+    else sendJson(response, ready ? 200 : 503, { ready });
   }
 
   @All(['v2', 'v2/*path'])
@@ -54,7 +54,8 @@ export class OpenInferenceController {
     if (route.rpc === 'ModelInfer') return this.infer(route, request, response);
     if (route.rpc === 'ModelReady') return this.modelReady(route, response);
     const body = await this.told(route, request, response);
-    response.type('application/json').end(await packed(request, response, Buffer.from(JSON.stringify(body))));
+    response.setHeader('content-type', 'application/json');
+    response.end(await packed(request, response, Buffer.from(JSON.stringify(body))));
   }
 
   private async infer(
@@ -73,14 +74,14 @@ export class OpenInferenceController {
       Number.POSITIVE_INFINITY,
     );
     const made = restAnswer(answer, asked!.isBinary);
-    response.type(made.jsonBytes === undefined ? 'application/json' : 'application/octet-stream');
+    response.setHeader('content-type', made.jsonBytes === undefined ? 'application/json' : 'application/octet-stream');
     if (made.jsonBytes !== undefined) response.setHeader('Inference-Header-Content-Length', made.jsonBytes);
     response.end(await packed(request, response, made.body));
   }
 
   private modelReady({ name, version }: InferenceRoute, response: Response): void {
     const ready = this.routes.isReady(name, version);
-    response.status(ready ? 200 : 400).json({ name, ready, ...(ready ? {} : { error: 'Model version not ready' }) });
+    sendJson(response, ready ? 200 : 400, { name, ready, ...(ready ? {} : { error: 'Model version not ready' }) });
   }
 
   /** What a route of one rpc but ModelInfer and ModelReady says. */
@@ -106,6 +107,13 @@ export class OpenInferenceController {
         return refuseNotOffered(notServed[rpc] ?? 'sharedMemory');
     }
   }
+}
+
+/** Without the charset that express adds, for clients that compare the type as a whole. */
+function sendJson(response: Response, status: number, body: object): void {
+  response.statusCode = status;
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify(body));
 }
 
 function readyOnly(body: Buffer): boolean {
