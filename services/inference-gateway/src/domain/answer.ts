@@ -16,4 +16,6 @@ export interface Answer {
   /** Which versions answered how many of its rows. */
   readonly answeredBy: readonly { readonly version: string; readonly rows: number }[];
   readonly outputs: readonly OutputTensor[];
+  /** How long was waited for the vectors and for the scores; undefined = the fallback answered. */
+  readonly timesMs: { readonly features: number; readonly infer: number } | undefined;
 }

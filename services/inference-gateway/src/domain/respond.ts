@@ -28,6 +28,7 @@ export function respond(
     id,
     fallback,
     answeredBy: answeredBy(endpoint, scored),
+    timesMs: scored.timesMs,
     outputs: wanted.map(({ name, classes }): OutputTensor => {
       if (name === scoreName)
         return classes > 0

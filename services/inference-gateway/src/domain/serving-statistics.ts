@@ -4,26 +4,45 @@ import type { Answer } from './answer.js';
 interface Served {
   rows: number;
   lastMs: number;
-  success: StatisticDuration;
-  fail: StatisticDuration;
+  readonly success: StatisticDuration;
+  readonly fail: StatisticDuration;
+  /** Waited for the vectors. */
+  readonly features: StatisticDuration;
+  /** Waited for the scores: the batch that the request was in, its way there and back. */
+  readonly infer: StatisticDuration;
+  /** The rest: read, kept in the log, written. */
+  readonly rest: StatisticDuration;
 }
 
-const never = (): Served => ({ rows: 0, lastMs: 0, success: { count: 0, ns: 0 }, fail: { count: 0, ns: 0 } });
+const none = (): StatisticDuration => ({ count: 0, ns: 0 });
+const never = (): Served => ({
+  rows: 0,
+  lastMs: 0,
+  success: none(),
+  fail: none(),
+  features: none(),
+  infer: none(),
+  rest: none(),
+});
 
 /**
- * What each version of each endpoint served since the process started. A request that two versions answered counts for both. What is not known is left out: requests of
- * many callers share a batch, so a request has no executions, queue or compute times of its own.
+ * What each version of each endpoint served since the process started. A request that two versions answered counts for both. A count of 0 means never measured: requests of
+ * many callers share a worker's batch, so executions and a queue's time are nobody's own, and nothing is cached.
  */
 export class ServingStatistics {
   private readonly served = new Map<string, Served>();
 
   /** @param durationMs from a request received to its predictions kept */
-  succeeded({ modelName, answeredBy }: Answer, durationMs: number): void {
+  succeeded({ modelName, answeredBy, timesMs }: Answer, durationMs: number): void {
     for (const { version, rows } of answeredBy) {
       const one = this.entry(modelName, version);
       one.rows += rows;
       one.lastMs = Date.now();
       add(one.success, durationMs);
+      if (timesMs === undefined) continue;
+      add(one.features, timesMs.features);
+      add(one.infer, timesMs.infer);
+      add(one.rest, Math.max(0, durationMs - timesMs.features - timesMs.infer));
     }
   }
 
@@ -31,17 +50,24 @@ export class ServingStatistics {
     add(this.entry(model, version).fail, durationMs);
   }
 
-  /** All 0 where nothing was served. */
   of(name: string, version: string): ModelStatistics {
-    const { rows, lastMs, success, fail } = this.served.get(keyOf(name, version)) ?? never();
-    const unknown = { queue: undefined, computeInput: undefined, computeInfer: undefined, computeOutput: undefined };
+    const one = this.served.get(keyOf(name, version)) ?? never();
     return {
       name,
       version,
-      lastInference: lastMs,
-      inferenceCount: rows,
+      lastInference: one.lastMs,
+      inferenceCount: one.rows,
       executionCount: 0,
-      inferenceStats: { success, fail, ...unknown, cacheHit: undefined, cacheMiss: undefined },
+      inferenceStats: {
+        success: { ...one.success },
+        fail: { ...one.fail },
+        queue: none(),
+        computeInput: { ...one.features },
+        computeInfer: { ...one.infer },
+        computeOutput: { ...one.rest },
+        cacheHit: none(),
+        cacheMiss: none(),
+      },
       batchStats: [],
       memoryUsage: [],
       responseStats: {},

@@ -62,7 +62,6 @@ export function configJson(config: ModelConfig): object {
   };
 }
 
-/** What is not known is left out. */
 export function statisticsJson(statistics: readonly ModelStatistics[]): object {
   return {
     model_stats: statistics.map((one) => ({
@@ -78,6 +77,8 @@ export function statisticsJson(statistics: readonly ModelStatistics[]): object {
         compute_input: one.inferenceStats?.computeInput,
         compute_infer: one.inferenceStats?.computeInfer,
         compute_output: one.inferenceStats?.computeOutput,
+        cache_hit: one.inferenceStats?.cacheHit,
+        cache_miss: one.inferenceStats?.cacheMiss,
       },
       batch_stats: [],
       memory_usage: [],
