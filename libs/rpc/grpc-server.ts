@@ -11,7 +11,6 @@ import {
   type ServerWritableStream,
   type ServerReadableStream,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import type { AccessGuard } from '#libs/auth/access-guard.js';
@@ -21,6 +20,7 @@ import { HealthCheckResponse_ServingStatus, HealthService } from '#libs/contract
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { reflectedFiles } from './reflected-files.js';
 import { toServiceError } from './status.js';
 import { blameUnreadableRequests } from './unreadable-requests.js';
 
@@ -110,7 +110,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
 
   /** Serves grpc.reflection.v1 and v1alpha for a file of proto/, e.g. `millrace/ingest/v1/ingest.proto`. */
   addReflection(protoFile: string, protoFolder: string): void {
-    new ReflectionService(loadSync(protoFile, { includeDirs: [protoFolder], keepCase: true })).addToServer(this.server);
+    new ReflectionService(reflectedFiles(protoFile, protoFolder)).addToServer(this.server);
   }
 
   listen(callback: (error?: unknown) => void): void {
