@@ -18,8 +18,9 @@ import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
 import { InferenceCalls } from './inbound/inference-calls.js';
-import { MaxBodyBytes, OpenInferenceController } from './inbound/open-inference.controller.js';
+import { OpenInferenceController } from './inbound/open-inference.controller.js';
 import { serveOpenInference } from './inbound/open-inference.grpc.js';
+import { BodyReader } from './inbound/rest-body.js';
 import { RouteTable } from './inbound/route-table.follower.js';
 import { inferenceGatewayMetrics } from './inference-gateway.metrics.js';
 import type { InferenceGatewaySettings } from './inference-gateway.settings.js';
@@ -121,7 +122,7 @@ export class InferenceGatewayModule {
         InferenceGateway,
         { provide: RouteTable, useFactory: ({ routes }: InferenceGateway) => routes, inject: [InferenceGateway] },
         { provide: InferenceCalls, useFactory: ({ calls }: InferenceGateway) => calls, inject: [InferenceGateway] },
-        { provide: MaxBodyBytes, useValue: { value: settings.GRPC_MAX_MESSAGE_BYTES } },
+        { provide: BodyReader, useValue: new BodyReader(settings.GRPC_MAX_MESSAGE_BYTES) },
       ],
     };
   }

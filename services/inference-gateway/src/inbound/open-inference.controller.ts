@@ -8,15 +8,10 @@ import { modelConfig, modelMetadata } from '../domain/model-metadata.js';
 import { InferenceCalls } from './inference-calls.js';
 import { type notOffered, refuseNotOffered } from './not-offered.js';
 import { configJson, metadataJson, restAnswer, statisticsJson } from './rest-answer.js';
-import { packed, readBody } from './rest-body.js';
+import { BodyReader, packed } from './rest-body.js';
 import { readRestRequest, type RestInferRequest } from './rest-infer-request.js';
 import { RouteTable } from './route-table.follower.js';
 import { serverMetadata } from './server-metadata.js';
-
-/** Bytes of a body, packed and unpacked. */
-export abstract class MaxBodyBytes {
-  abstract readonly value: number;
-}
 
 const notServed: Readonly<Record<string, keyof typeof notOffered>> = {
   RepositoryModelLoad: 'load',
@@ -32,7 +27,7 @@ export class OpenInferenceController {
     @Inject(RouteTable) private readonly routes: RouteTable,
     @Inject(InferenceCalls) private readonly calls: InferenceCalls,
     @Inject(Readiness) private readonly readiness: Readiness,
-    @Inject(MaxBodyBytes) private readonly maxBodyBytes: MaxBodyBytes,
+    @Inject(BodyReader) private readonly bodies: BodyReader,
   ) {}
 
   /** Triton's clients read the status, KServe's the body. */
@@ -64,7 +59,7 @@ export class OpenInferenceController {
     response: Response,
   ): Promise<void> {
     if (!route.endsWith('/infer')) refuseNotOffered('generate');
-    const body = await readBody(request, response, this.maxBodyBytes.value);
+    const body = await this.bodies.read(request, response);
     let asked: RestInferRequest | undefined;
     const answer = await this.calls.infer(
       name,
@@ -102,7 +97,7 @@ export class OpenInferenceController {
       case 'RepositoryIndex':
         return route === '/v2/models'
           ? { models: [...new Set(this.routes.index(false).map((one) => one.name))] }
-          : this.routes.index(readyOnly(await readBody(request, response, this.maxBodyBytes.value)));
+          : this.routes.index(readyOnly(await this.bodies.read(request, response)));
       default:
         return refuseNotOffered(notServed[rpc] ?? 'sharedMemory');
     }

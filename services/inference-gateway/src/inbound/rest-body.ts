@@ -12,46 +12,69 @@ const packers = { gzip: promisify(gzip), deflate: promisify(deflate) };
 
 type Encoding = keyof typeof packers;
 
-/**
- * The body, unpacked where content-encoding says gzip or deflate. Neither what came nor what it unpacks to is larger than `maxBytes`.
- * @throws MillraceError payload-too-large, unsupported-media-type, invalid-argument
- */
-export async function readBody(request: Request, response: Response, maxBytes: number): Promise<Buffer> {
-  const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
-  if (encoding !== 'identity' && !isEncoding(encoding))
-    throw new MillraceError(
-      'unsupported-media-type',
-      `content-encoding: "${shown(encoding)}" is not taken, use gzip, deflate or identity`,
-    );
-  const body = await collect(request, response, maxBytes);
-  if (!isEncoding(encoding)) return body;
-  try {
-    return await unpackers[encoding](body, { maxOutputLength: maxBytes });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxBytes);
-    throw new MillraceError('invalid-argument', `body: it is not ${encoding}, as content-encoding says`, {
-      cause: error,
-    });
-  }
-}
+/** Bodies that may be held at a time, of the largest size. */
+const heldTimes = 16;
 
-function collect(request: Request, response: Response, maxBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
+/** Reads bodies: none, nor what it unpacks to, is larger than a bound, and all that are held at a time are not larger than 16 of them. */
+export class BodyReader {
+  private heldBytes = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  /**
+   * The body, unpacked where content-encoding says gzip or deflate.
+   * @throws MillraceError payload-too-large, unsupported-media-type, resource-exhausted, invalid-argument
+   */
+  async read(request: Request, response: Response): Promise<Buffer> {
+    const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+    if (encoding !== 'identity' && !isEncoding(encoding))
+      throw new MillraceError(
+        'unsupported-media-type',
+        `content-encoding: "${shown(encoding)}" is not taken, use gzip, deflate or identity`,
+      );
+    const body = await this.collect(request, response);
+    if (!isEncoding(encoding)) return body;
+    try {
+      return await unpackers[encoding](body, { maxOutputLength: this.maxBytes });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(this.maxBytes);
+      throw new MillraceError('invalid-argument', `body: it is not ${encoding}, as content-encoding says`, {
+        cause: error,
+      });
+    }
+  }
+
+  private collect(request: Request, response: Response): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= maxBytes) return void chunks.push(chunk);
-      chunks.length = 0;
-      if (size <= discardedTimes * maxBytes) return;
-      request.pause();
-      response.setHeader('connection', 'close');
-      reject(tooLarge(maxBytes));
+    let refusal: MillraceError | undefined;
+    response.once('close', () => (this.heldBytes -= Math.min(size, this.maxBytes)));
+    return new Promise((resolve, reject) => {
+      request.on('data', (chunk: Buffer) => {
+        this.heldBytes += Math.min(size + chunk.length, this.maxBytes) - Math.min(size, this.maxBytes);
+        size += chunk.length;
+        refusal ??= this.refusalOf(size);
+        if (refusal === undefined) return void chunks.push(chunk);
+        chunks.length = 0;
+        if (size <= discardedTimes * this.maxBytes) return;
+        request.pause();
+        response.setHeader('connection', 'close');
+        reject(refusal);
+      });
+      request.on('end', () => (refusal === undefined ? resolve(Buffer.concat(chunks)) : reject(refusal)));
+      request.on('error', reject);
+      request.on('aborted', () => reject(new MillraceError('invalid-argument', 'body: it ended too early')));
     });
-    request.on('end', () => (size > maxBytes ? reject(tooLarge(maxBytes)) : resolve(Buffer.concat(chunks))));
-    request.on('error', reject);
-    request.on('aborted', () => reject(new MillraceError('invalid-argument', 'body: it ended too early')));
-  });
+  }
+
+  private refusalOf(size: number): MillraceError | undefined {
+    if (size > this.maxBytes) return tooLarge(this.maxBytes);
+    if (this.heldBytes <= heldTimes * this.maxBytes) return undefined;
+    return new MillraceError(
+      'resource-exhausted',
+      `${this.heldBytes} bytes of bodies are held, at most ${heldTimes * this.maxBytes} are; try again later`,
+    );
+  }
 }
 
 function tooLarge(maxBytes: number): MillraceError {
