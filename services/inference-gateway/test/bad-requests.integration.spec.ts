@@ -5,7 +5,9 @@ import { credentials, makeGenericClientConstructor, Metadata, type ServiceError 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { token } from '#libs/testing/service-process.js';
-import { badBody, badRequest, good, goodJson, randomOf } from './bad-requests.js';
+import { badBody, goodJson } from './bad-bodies.js';
+import { badRequest, good } from './bad-messages.js';
+import { randomOf } from './random.js';
 import { type GatewayBench, startGatewayBench } from './gateway-bench.js';
 
 const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? 20_010_409);

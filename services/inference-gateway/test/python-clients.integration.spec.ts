@@ -68,7 +68,7 @@ describe('tritonclient works unchanged', () => {
         ['distance', 'FP64'],
         ['hub', 'BOOL'],
         ['at', 'INT64'],
-      ].map(([name, datatype]) => [name, datatype, [protocol === 'grpc' ? '-1' : -1]]),
+      ].map(([name, datatype]) => [name, datatype, protocol === 'grpc' ? ['-1', '1'] : [-1, 1]]),
       extensions: ['classification', 'schedule_policy', 'model_configuration', 'binary_tensor_data', 'statistics'],
       config: [1_000, ['STRING', 'INT32', 'INT64', 'FP64', 'BOOL', 'INT64'].map((type) => `TYPE_${type}`)],
       index: [

@@ -10,7 +10,7 @@ import type { EndpointPlan } from './endpoint-plan.js';
 /** Of one request. */
 export const maxRows = 1_000;
 
-/** How a column travels as a tensor [-1]. A timestamp may also come as BYTES in RFC 3339. */
+/** How a column travels. A timestamp may also come as BYTES in RFC 3339. */
 export const tensorTypes: Record<ColumnType, string> = {
   string: 'BYTES',
   int32: 'INT32',
@@ -34,13 +34,16 @@ export function outputNames({ task }: Pick<EndpointPlan, 'task'>): [score: strin
 
 const platform = 'onnxruntime_onnx';
 
-/** What the protocol's clients read to build a request: the columns as inputs, the score and the prediction's id as outputs. */
+/**
+ * What the protocol's clients read to build a request: the columns as inputs, the score and the prediction's id as outputs. Load generators build nothing where an input has
+ * no dimension but the batch's, so columns are said to be [rows, 1]; [rows] is taken too.
+ */
 export function modelMetadata({ plan, version, candidate }: LiveEndpoint): ModelMetadataResponse {
   return {
     name: plan.name,
     versions: [version.version, ...(candidate === undefined ? [] : [candidate.version.version])],
     platform,
-    inputs: plan.columns.map(({ name, type }) => ({ name, datatype: tensorTypes[type], shape: [-1] })),
+    inputs: plan.columns.map(({ name, type }) => ({ name, datatype: tensorTypes[type], shape: [-1, 1] })),
     outputs: [
       { name: scoreName(plan.task), datatype: 'FP32', shape: [-1] },
       { name: 'prediction_id', datatype: 'BYTES', shape: [-1] },
@@ -57,7 +60,7 @@ const configTypes: Record<ColumnType, DataType> = {
   timestamp: DataType.TYPE_INT64,
 };
 
-/** The same as a configuration: tensors have the batch's dimension alone, so `dims`, which leave it out, are empty. Requests are batched as they come, and nothing waits for company. */
+/** The same as a configuration, where `dims` leave the batch's out. Requests are batched as they come, and nothing waits for company. */
 export function modelConfig({ plan, version, candidate }: LiveEndpoint): ModelConfig {
   const versions = [version, candidate?.version].flatMap((one) => (one === undefined ? [] : [Number(one.version)]));
   const output = (name: string, dataType: DataType) => ({
@@ -78,7 +81,7 @@ export function modelConfig({ plan, version, candidate }: LiveEndpoint): ModelCo
     input: plan.columns.map(({ name, type, optional }) => ({
       name,
       dataType: configTypes[type],
-      dims: [],
+      dims: [1],
       reshape: undefined,
       optional,
     })),

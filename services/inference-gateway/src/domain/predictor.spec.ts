@@ -139,8 +139,8 @@ describe('a wrong request names what is wrong and what is right', () => {
 
 it('metadata names the columns as inputs', () => {
   expect(modelMetadata(live).inputs).toEqual([
-    { name: 'flight_id', datatype: 'BYTES', shape: [-1] },
-    { name: 'at', datatype: 'INT64', shape: [-1] },
-    { name: 'minute', datatype: 'INT32', shape: [-1] },
+    { name: 'flight_id', datatype: 'BYTES', shape: [-1, 1] },
+    { name: 'at', datatype: 'INT64', shape: [-1, 1] },
+    { name: 'minute', datatype: 'INT32', shape: [-1, 1] },
   ]);
 });

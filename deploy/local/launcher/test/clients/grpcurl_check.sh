@@ -18,12 +18,12 @@ call "$address" list "$service" | wc -l | must 'and its 20 calls' '^ *20$'
 call "$address" describe inference.ModelConfig | must 'describes messages' 'max_batch_size = 4'
 "$grpcurl" -plaintext "$address" "$service/ServerReady" | must 'ServerReady, without a token' '"ready": true'
 call -d "{\"name\": \"$model\"}" "$address" "$service/ModelMetadata" | must 'ModelMetadata' '"platform": "onnxruntime_onnx"'
-call -d "{\"name\": \"$model\"}" "$address" "$service/ModelConfig" | must 'ModelConfig' '"maxBatchSize": 1000'
+call -d "{\"name\": \"$model\"}" "$address" "$service/ModelConfig" | must 'ModelConfig' '"max_\?[bB]atch_\?[sS]ize": 1000'
 call "$address" "$service/RepositoryIndex" | must 'RepositoryIndex' '"state": "READY"'
 call -d "{\"model_name\": \"$model\", \"id\": \"g-1\", \"inputs\": $inputs}" "$address" "$service/ModelInfer" |
-  must 'ModelInfer, by typed contents' '"rawOutputContents"'
+  must 'ModelInfer, by typed contents' '"raw_\?[oO]utput_\?[cC]ontents"'
 printf '{"model_name": "%s", "id": "%s", "inputs": %s}' "$model" a "$inputs" "$model" b "$inputs" |
-  call -d @ "$address" "$service/ModelStreamInfer" | grep -c '"inferResponse"' | must 'ModelStreamInfer, two answers' '^2$'
+  call -d @ "$address" "$service/ModelStreamInfer" | grep -c '"infer_\?[rR]esponse"' | must 'ModelStreamInfer, two answers' '^2$'
 { call -d '{"model_name": "no-such-model"}' "$address" "$service/ModelInfer" 2>&1 || true; } |
   must 'an unknown model' 'Code: NotFound'
 { call -d "{\"model_name\": \"$model\"}" "$address" "$service/RepositoryModelLoad" 2>&1 || true; } |
