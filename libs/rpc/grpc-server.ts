@@ -38,6 +38,8 @@ export interface CallContext {
 export interface DuplexContext extends CallContext {
   /** Where the rule is for each message: whether the caller may what this one asks for. @throws MillraceError permission-denied */
   authorize(message: unknown): void;
+  /** What may be said of an error in a message of the stream; a bug is logged, and its text stays there. */
+  wordsOf(error: unknown): string;
 }
 
 /** Of a stream that answers what it has taken before it ends: takes no more; resolves when all is answered. */
@@ -178,7 +180,15 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     return (call: ServerDuplexStream<never, never>) => {
       const context = this.tryContext(call, undefined, rule, (error) => call.emit('error', toServiceError(error)));
       if (context === undefined) return;
-      const drain = handler.run(call, context);
+      const drain = handler.run(
+        call,
+        Object.assign(context, {
+          wordsOf: (error: unknown) => this.failed(call, error).details,
+          authorize: (message: unknown) => {
+            if (rule !== undefined) this.authorize(call, context.caller, rule, message);
+          },
+        }),
+      );
       this.duplexes.set(call, drain ?? undefined);
       // A stream that can drain may still owe answers when its caller has asked for the last.
       const over =
@@ -192,7 +202,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     request: unknown,
     rule: AccessRule | undefined,
     refuse: (error: unknown) => void,
-  ): DuplexContext | undefined {
+  ): CallContext | undefined {
     try {
       return this.contextOf(call, request, rule);
     } catch (error) {
@@ -212,16 +222,13 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
   }
 
-  private contextOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): DuplexContext {
+  private contextOf(call: AnyCall, request: unknown, rule: AccessRule | undefined): CallContext {
     const caller = this.callerOf(call, request, rule);
     const deadline = call.getDeadline();
     let controller: AbortController | undefined;
     return {
       caller,
       metadata: call.metadata,
-      authorize: (message) => {
-        if (rule !== undefined) this.authorize(call, caller, rule, message);
-      },
       deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
       // Made on first use: an AbortController a call is a measurable cost on the hot path.
       get signal(): AbortSignal {

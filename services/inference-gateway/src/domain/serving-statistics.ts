@@ -26,8 +26,8 @@ const never = (): Served => ({
 });
 
 /**
- * What each version of each endpoint served since the process started. A request that two versions answered counts for both. A count of 0 means never measured: requests of
- * many callers share a worker's batch, so executions and a queue's time are nobody's own, and nothing is cached.
+ * What each version of each endpoint served since the process started. A request that two versions answered counts for both. No request has a queue of its
+ * own: what it waits for company in a batch is in the times of vectors and scores, and a queue's time is 0. Executions are shared by many callers and 0 here; nothing is cached.
  */
 export class ServingStatistics {
   private readonly served = new Map<string, Served>();
@@ -61,7 +61,7 @@ export class ServingStatistics {
       inferenceStats: {
         success: { ...one.success },
         fail: { ...one.fail },
-        queue: none(),
+        queue: { count: one.success.count, ns: 0 },
         computeInput: { ...one.features },
         computeInfer: { ...one.infer },
         computeOutput: { ...one.rest },

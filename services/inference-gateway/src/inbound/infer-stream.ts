@@ -1,7 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ModelInferResponse, ModelStreamInferResponse } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import { toServiceError } from '#libs/rpc/status.js';
 import { boolParameter } from './infer-message.js';
 import type { ReadInferRequest } from './read-infer-message.js';
 
@@ -22,10 +21,11 @@ export class InferStream {
   private gone = false;
   private readonly emptied: (() => void)[] = [];
 
-  /** @param infer rejects with what is wrong with a request */
+  /** @param infer rejects with what is wrong with a request @param wordsOf what the caller is told of that */
   constructor(
     private readonly stream: Stream,
     private readonly infer: (request: ReadInferRequest) => Promise<ModelInferResponse>,
+    private readonly wordsOf: (error: unknown) => string,
   ) {
     stream.on('data', (request: ReadInferRequest) => this.take(request));
     stream.on('end', () => {
@@ -61,7 +61,7 @@ export class InferStream {
       const about = error instanceof MillraceError && id.length + modelName.length + modelVersion.length < 4_096;
       const named = about ? { id, modelName, modelVersion } : { id: '', modelName: '', modelVersion: '' };
       return {
-        errorMessage: toServiceError(error).details,
+        errorMessage: this.wordsOf(error),
         inferResponse: { ...named, parameters, outputs: [], rawOutputContents: [] },
       };
     }

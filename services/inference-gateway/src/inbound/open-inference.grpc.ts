@@ -47,10 +47,11 @@ export function serveOpenInference(
     open: ServerDuplexStream<ReadInferRequest, ModelStreamInferResponse>,
     context: DuplexContext,
   ): Drain => {
-    const infers = new InferStream(open, async (request) => {
+    const one = async (request: ReadInferRequest): Promise<ModelInferResponse> => {
       context.authorize(request);
       return infer(request, context);
-    });
+    };
+    const infers = new InferStream(open, one, context.wordsOf);
     return () => infers.drain();
   };
   server.addService(
