@@ -99,7 +99,7 @@ describe('ModelStreamInfer', () => {
   }, 120_000);
 
   it('ends with the deadline of its call', async () => {
-    bench.slowMs = 5_000;
+    bench.slowMs = 1_500;
     const { stream, ended } = openStream(token, { deadline: Date.now() + 300 });
     stream.write(request(1));
     const { code } = await ended;
