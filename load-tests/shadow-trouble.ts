@@ -10,6 +10,7 @@ import { Metrics } from '#libs/telemetry/metrics.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import { Mirror } from '../services/inference-gateway/src/domain/mirror.js';
 import { Predictor } from '../services/inference-gateway/src/domain/predictor.js';
+import { fromMessage } from '../services/inference-gateway/src/inbound/infer-message.js';
 import { inferenceGatewayMetrics } from '../services/inference-gateway/src/inference-gateway.metrics.js';
 import { WalPredictionLog } from '../services/inference-gateway/src/outbound/wal-prediction.log.js';
 import { FakeFeatures, FakeRunner, flights, live, withCandidate } from '../services/inference-gateway/test/fakes.js';
@@ -66,7 +67,7 @@ async function block(shadow: ((rows: number) => Promise<Float32Array>) | undefin
   const ask = async (dueMs: number, i: number): Promise<void> => {
     const request = ModelInferRequest.fromPartial({ modelName: 'late', id: String(i), ...flights(`flight-${i}`) });
     try {
-      await predictor.infer(endpoint, request, 'load-test', Number.POSITIVE_INFINITY);
+      await predictor.infer(endpoint, fromMessage(endpoint, request), 'load-test', Number.POSITIVE_INFINITY);
       latenciesMs.push(performance.now() - dueMs);
     } catch {
       failed += 1;

@@ -18,6 +18,7 @@ import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import { endpointOf } from '../services/inference-gateway/src/domain/arms.js';
 import { Mirror } from '../services/inference-gateway/src/domain/mirror.js';
 import { Predictor } from '../services/inference-gateway/src/domain/predictor.js';
+import { fromMessage, toMessage } from '../services/inference-gateway/src/inbound/infer-message.js';
 import { inferenceGatewayMetrics } from '../services/inference-gateway/src/inference-gateway.metrics.js';
 import { FeatureStoreClient } from '../services/inference-gateway/src/outbound/feature-store.client.js';
 import { WalPredictionLog } from '../services/inference-gateway/src/outbound/wal-prediction.log.js';
@@ -74,8 +75,8 @@ async function serve(mode: Mode, address: string, peers: string, token: string, 
   const source = new FeatureStoreClient(peers, token, 10_000, metrics, tracing);
   const predictor = new Predictor(source, workers, log, new Mirror(workers, log, 1), 100_000);
   const endpoint = endpointOf(plan, version);
-  const infer = (request: ModelInferRequest, { caller, deadlineMs, trace }: CallContext): Promise<ModelInferResponse> =>
-    predictor.infer(endpoint, request, caller.name, deadlineMs, trace);
+  const infer = async (request: ModelInferRequest, { caller, deadlineMs, trace }: CallContext) =>
+    toMessage(await predictor.infer(endpoint, fromMessage(endpoint, request), caller.name, deadlineMs, trace));
   const storage = new AsyncLocalStorage<object>();
   const inStorage = (request: ModelInferRequest, context: CallContext): Promise<ModelInferResponse> =>
     storage.run({}, () => infer(request, context));
@@ -84,11 +85,7 @@ async function serve(mode: Mode, address: string, peers: string, token: string, 
   server.addService(
     GRPCInferenceServiceService,
     {
-      serverLive: notBuilt,
-      serverReady: notBuilt,
-      modelReady: notBuilt,
-      serverMetadata: notBuilt,
-      modelMetadata: notBuilt,
+      ...Object.fromEntries(Object.keys(GRPCInferenceServiceService).map((name) => [name, notBuilt])),
       modelInfer: handle.unary(mode === 'local-storage' ? inStorage : infer),
     },
     ['serverLive', 'serverReady'],

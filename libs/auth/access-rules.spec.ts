@@ -76,6 +76,16 @@ describe('a request', () => {
     ['GET', '/api/v1/namespaces/a/b/jobs', ''],
     ['GET', '/api/v1', ''],
     ['GET', '/', ''],
+    ['GET', '/v2', 'read mesh/inference'],
+    ['HEAD', '/V2/Models/late/', 'read endpoints/late'],
+    ['GET', '/v2/models/stats', 'read endpoints/*'],
+    ['GET', '/v2/models/late/versions/3/config', 'read endpoints/late'],
+    ['POST', '/v2/models/l%61te/versions/3/infer', 'predict endpoints/late'],
+    ['POST', '/v2/models/a%2Fb/infer', 'predict endpoints/a/b'],
+    ['POST', '/v2/repository/models/late/load', 'promote endpoints/late'],
+    ['GET', '/v2/models/late/infer', ''],
+    ['DELETE', '/v2/models/late', ''],
+    ['GET', '/v2/anything', ''],
   ])('over HTTP: %s %s', (method, path, expected) => {
     const access = httpAccess(method, path);
     expect(access === undefined ? '' : `${access.action} ${access.resource}`).toBe(expected);

@@ -8,11 +8,14 @@ import type * as trainer from '#libs/contracts/generated/millrace/trainer/v1/tra
 import type * as validator from '#libs/contracts/generated/millrace/validator/v1/validator.js';
 import type * as worker from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import type { AccessAction, Kind } from '#libs/definitions/definition-kinds.js';
+import { type InferenceRoute, inferenceRoute } from './inference-routes.js';
 
 export interface AccessRule {
   readonly action: AccessAction;
   /** `<kinds>/<name>` of a request; of a method that takes a stream of requests, the same whatever they say. */
   readonly resource: (request: never) => string;
+  /** Of a stream of requests: each is held against the rule by itself, as its handler takes it. */
+  readonly eachMessage?: boolean;
 }
 
 const kindsOf = new Map<string, string>(
@@ -37,6 +40,7 @@ const rule = <Q>(action: AccessAction, resource: string | ((request: Q) => strin
   action,
   resource: typeof resource === 'string' ? () => resource : resource,
 });
+const ofEachMessage = (one: AccessRule): AccessRule => ({ ...one, eachMessage: true });
 
 /**
  * What each rpc needs, by its path. A service refuses to serve one without a row; health and the inference protocol's ServerLive and ServerReady alone are open.
@@ -54,6 +58,31 @@ export const accessRules: ReadonlyMap<string, AccessRule> = new Map(
     '/inference.GRPCInferenceService/ModelInfer': rule('predict', (q: inference.ModelInferRequest) =>
       of('endpoints', q.modelName),
     ),
+    '/inference.GRPCInferenceService/ModelStreamInfer': ofEachMessage(
+      rule('predict', (q: inference.ModelInferRequest | undefined) => of('endpoints', q?.modelName ?? '')),
+    ),
+    '/inference.GRPCInferenceService/ModelConfig': rule('read', (q: inference.ModelConfigRequest) =>
+      of('endpoints', q.name),
+    ),
+    '/inference.GRPCInferenceService/ModelStatistics': rule('read', (q: inference.ModelStatisticsRequest) =>
+      of('endpoints', q.name),
+    ),
+    '/inference.GRPCInferenceService/RepositoryIndex': rule('read', 'endpoints/*'),
+    '/inference.GRPCInferenceService/RepositoryModelLoad': rule('promote', (q: inference.RepositoryModelLoadRequest) =>
+      of('endpoints', q.modelName || q.repositoryName),
+    ),
+    '/inference.GRPCInferenceService/RepositoryModelUnload': rule(
+      'promote',
+      (q: inference.RepositoryModelUnloadRequest) => of('endpoints', q.modelName || q.repositoryName),
+    ),
+    '/inference.GRPCInferenceService/SystemSharedMemoryStatus': rule('read', 'mesh/inference'),
+    '/inference.GRPCInferenceService/SystemSharedMemoryRegister': rule('read', 'mesh/inference'),
+    '/inference.GRPCInferenceService/SystemSharedMemoryUnregister': rule('read', 'mesh/inference'),
+    '/inference.GRPCInferenceService/CudaSharedMemoryStatus': rule('read', 'mesh/inference'),
+    '/inference.GRPCInferenceService/CudaSharedMemoryRegister': rule('read', 'mesh/inference'),
+    '/inference.GRPCInferenceService/CudaSharedMemoryUnregister': rule('read', 'mesh/inference'),
+    '/inference.GRPCInferenceService/TraceSetting': rule('read', 'mesh/inference'),
+    '/inference.GRPCInferenceService/LogSettings': rule('read', 'mesh/inference'),
     '/millrace.features.v1.FeatureStore/StreamVectors': rule('read', 'features/*'),
     '/millrace.features.v1.FeatureStore/GetVectors': rule('read', (q: features.VectorsRequest) =>
       of('features', q.featureService),
@@ -179,6 +208,8 @@ function lineageAccess(method: string, path: string): HttpAccess | undefined {
 
 /** What an HTTP request needs; undefined = there is no such route. Matched as the router does: whatever the case, with or without a slash at the end. */
 export function httpAccess(method: string, path: string): HttpAccess | undefined {
+  const inference = inferenceRoute(path);
+  if (inference !== undefined) return inferenceAccess(method, inference);
   if ((method === 'GET' || method === 'HEAD') && /^\/metrics\/?$/i.test(path))
     return { route: 'GET /metrics', action: 'read', resource: 'mesh/metrics' };
   const lineage = lineageAccess(method, path);
@@ -187,4 +218,15 @@ export function httpAccess(method: string, path: string): HttpAccess | undefined
   if (stream === undefined) return undefined;
   const resource = of('streams', decodeURIComponent(stream));
   return { route: 'POST /v1/streams/:stream/events', action: 'publish', resource };
+}
+
+/** The rule of the rpc that the route stands for. A wrong method needs nothing: it is told which are right. */
+function inferenceAccess(
+  method: string,
+  { route, methods, rpc, name, version }: InferenceRoute,
+): HttpAccess | undefined {
+  if (!methods.includes(method)) return undefined;
+  const { action, resource } = accessRules.get(`/inference.GRPCInferenceService/${rpc}`)!;
+  const request = { name, version, modelName: name, repositoryName: '' };
+  return { route: `${method} ${route}`, action, resource: resource(request as never) };
 }

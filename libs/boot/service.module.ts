@@ -77,7 +77,15 @@ export class ServiceModule {
       {
         provide: GrpcServer,
         useFactory: () =>
-          new GrpcServer(settings.GRPC_LISTEN, guard, readiness, logger, settings.DRAIN_GRACE_MS, tracing),
+          new GrpcServer(
+            settings.GRPC_LISTEN,
+            guard,
+            readiness,
+            logger,
+            settings.DRAIN_GRACE_MS,
+            tracing,
+            settings.GRPC_MAX_MESSAGE_BYTES,
+          ),
       },
     ];
     return { module: ServiceModule, global: true, controllers: [OperationsController], providers, exports: providers };

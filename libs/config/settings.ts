@@ -70,6 +70,8 @@ export const serviceSettings = {
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   DRAIN_GRACE_MS: setting.integer(5_000, 0, 60_000),
   ...tracingSettings,
+  /** Of one gRPC message, packed and unpacked; larger ones are refused. */
+  GRPC_MAX_MESSAGE_BYTES: setting.integer(8 * 2 ** 20, 2 ** 16, 2 ** 30),
 };
 
 export type ServiceSettings = z.infer<z.ZodObject<typeof serviceSettings>>;

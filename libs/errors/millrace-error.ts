@@ -14,6 +14,7 @@ export const errorCodes = {
   'deadline-exceeded': { grpc: status.DEADLINE_EXCEEDED, http: 504 },
   unavailable: { grpc: status.UNAVAILABLE, http: 503 },
   unimplemented: { grpc: status.UNIMPLEMENTED, http: 501 },
+  'method-not-allowed': { grpc: status.UNIMPLEMENTED, http: 405 },
   internal: { grpc: status.INTERNAL, http: 500 },
 } as const;
 

@@ -12,7 +12,6 @@ import {
   type ServerWritableStream,
   type ServerReadableStream,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import type { AccessGuard } from '#libs/auth/access-guard.js';
@@ -26,9 +25,12 @@ import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { readTraceparents, type RpcSpan, startServerSpan, traceOfMetadata } from './rpc-spans.js';
+import { reflectedFiles } from './reflected-files.js';
 import { toServiceError } from './status.js';
+import { blameUnreadableRequests } from './unreadable-requests.js';
 
-export const maxMessageBytes = 8 * 1024 * 1024;
+/** Of one message, as it comes and unpacked. */
+const maxMessageBytes = 8 * 1024 * 1024;
 
 export interface CallContext {
   readonly caller: Caller;
@@ -47,6 +49,16 @@ export interface CallContext {
   readonly messageSpan?: ((traceparents?: readonly string[]) => RpcSpan | undefined) | undefined;
 }
 
+export interface DuplexContext extends CallContext {
+  /** Where the rule is for each message: whether the caller may what this one asks for. @throws MillraceError permission-denied */
+  authorize(message: unknown): void;
+  /** What may be said of an error in a message of the stream; a bug is logged, and its text stays there. */
+  wordsOf(error: unknown): string;
+}
+
+/** Of a stream that answers what it has taken before it ends: takes no more; resolves when all is answered. */
+export type Drain = () => Promise<void>;
+
 /** The span, for the server to end; handlers get its context. */
 type ServedContext = CallContext & { readonly span?: RpcSpan | undefined };
 
@@ -54,7 +66,7 @@ type Handler =
   | { kind: 'unary'; run: (request: never, context: CallContext) => Promise<unknown> }
   | { kind: 'serverStream'; run: (request: never, context: CallContext) => AsyncIterable<unknown> }
   | { kind: 'clientStream'; run: (requests: AsyncIterable<never>, context: CallContext) => Promise<unknown> }
-  | { kind: 'duplex'; run: (stream: ServerDuplexStream<never, never>, context: CallContext) => void };
+  | { kind: 'duplex'; run: (stream: ServerDuplexStream<never, never>, context: DuplexContext) => Drain | void };
 
 export const handle = {
   unary: <Q, A>(run: (request: Q, context: CallContext) => Promise<A>) =>
@@ -63,7 +75,7 @@ export const handle = {
     ({ kind: 'serverStream', run }) as unknown as Handler,
   clientStream: <Q, A>(run: (requests: AsyncIterable<Q>, context: CallContext) => Promise<A>) =>
     ({ kind: 'clientStream', run }) as unknown as Handler,
-  duplex: <Q, A>(run: (stream: ServerDuplexStream<Q, A>, context: CallContext) => void) =>
+  duplex: <Q, A>(run: (stream: ServerDuplexStream<Q, A>, context: DuplexContext) => Drain | void) =>
     ({ kind: 'duplex', run }) as unknown as Handler,
   /** Of a call that is in the contract and not built. */
   notBuilt: {
@@ -79,14 +91,8 @@ export const handle = {
  * MillraceError becomes its status, health and reflection are served. Every method of a definition must have a handler.
  */
 export class GrpcServer extends Server implements CustomTransportStrategy {
-  private readonly server = new GrpcCoreServer({
-    'grpc.max_receive_message_length': maxMessageBytes,
-    'grpc.max_send_message_length': -1,
-    'grpc.max_concurrent_streams': 1_000,
-    'grpc.enable_channelz': 0,
-    'grpc-node.max_session_memory': 64,
-  });
-  private readonly duplexes = new Set<ServerDuplexStream<never, never>>();
+  private readonly server: GrpcCoreServer;
+  private readonly duplexes = new Map<ServerDuplexStream<never, never>, Drain | undefined>();
 
   constructor(
     private readonly address: string,
@@ -95,9 +101,18 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     private readonly log: Logger,
     private readonly drainGraceMs: number,
     private readonly tracing: Tracing = tracingOff,
+    maxBytes = maxMessageBytes,
   ) {
     super();
     assertLoopback(address);
+    this.server = new GrpcCoreServer({
+      'grpc.max_receive_message_length': maxBytes,
+      'grpc.max_send_message_length': -1,
+      'grpc.max_concurrent_streams': 1_000,
+      'grpc.enable_channelz': 0,
+      'grpc-node.max_session_memory': 64,
+      interceptors: [blameUnreadableRequests],
+    });
     this.addHealth();
   }
 
@@ -115,7 +130,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
 
   /** Serves grpc.reflection.v1 and v1alpha for a file of proto/, e.g. `millrace/ingest/v1/ingest.proto`. */
   addReflection(protoFile: string, protoFolder: string): void {
-    new ReflectionService(loadSync(protoFile, { includeDirs: [protoFolder], keepCase: true })).addToServer(this.server);
+    new ReflectionService(reflectedFiles(protoFile, protoFolder)).addToServer(this.server);
   }
 
   listen(callback: (error?: unknown) => void): void {
@@ -125,9 +140,14 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     });
   }
 
-  /** Lets calls in flight finish within the grace; streams are ended with UNAVAILABLE, for an open one would hold the server for ever. */
+  /** Lets calls in flight finish within the grace; streams are ended with UNAVAILABLE, for an open one would hold the server for ever: those that can drain when they have. */
   close(): Promise<void> {
-    for (const stream of this.duplexes) stream.emit('error', { code: 14, details: 'shutting down' });
+    const end = (stream: ServerDuplexStream<never, never>) =>
+      void stream.emit('error', { code: 14, details: 'shutting down' });
+    for (const [stream, drain] of this.duplexes) {
+      if (drain === undefined) end(stream);
+      else void drain().then(() => end(stream));
+    }
     return new Promise((resolve) => {
       const force = setTimeout(() => {
         this.server.forceShutdown();
@@ -199,10 +219,21 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     return (call: ServerDuplexStream<never, never>) => {
       const refuse = (error: unknown): void => void call.emit('error', this.failed(call, error));
       const run = (context: ServedContext): void => {
-        this.duplexes.add(call);
-        for (const event of ['end', 'close', 'cancelled', 'error']) call.once(event, () => this.duplexes.delete(call));
         endAtExpiry(call, context.caller, refuse);
-        handler.run(call, context);
+        const drain = handler.run(
+          call,
+          Object.assign(context, {
+            wordsOf: (error: unknown) => this.failed(call, error).details,
+            authorize: (message: unknown) => {
+              if (rule !== undefined) this.authorize(call, context.caller, rule, message);
+            },
+          }),
+        );
+        this.duplexes.set(call, drain ?? undefined);
+        // A stream that can drain may still owe answers when its caller has asked for the last.
+        const over =
+          drain === undefined ? ['end', 'close', 'cancelled', 'error'] : ['finish', 'close', 'cancelled', 'error'];
+        for (const event of over) call.once(event, () => this.duplexes.delete(call));
       };
       this.admit(call, undefined, rule, run, refuse, true);
     };
@@ -219,7 +250,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
   ): void {
     const checked = (caller: Caller): ServedContext => {
       if (rule === undefined) return contextOf(call, caller, {});
-      this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
+      if (rule.eachMessage !== true) this.authorize(call, caller, rule, request);
       // Health questions are not traced, and nobody who may not call makes a span.
       return contextOf(call, caller, this.tracing.enabled ? this.traced(call, isDuplex) : {});
     };
@@ -233,6 +264,10 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
       return refuse(error);
     }
     run(context);
+  }
+
+  private authorize(call: AnyCall, caller: Caller, rule: AccessRule, request: unknown): void {
+    this.guard.check(caller, call.getPath(), rule.action, rule.resource(request as never));
   }
 
   private traced(call: AnyCall, isDuplex: boolean): Traced {

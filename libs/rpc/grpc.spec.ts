@@ -103,6 +103,32 @@ describe('a call', () => {
     expect(logged.join()).toMatch(/secret internals/);
   });
 
+  it('that cannot be read is the fault of its caller', async () => {
+    const path = '/millrace.worker.v1.InferenceWorker/Prepare';
+    const answer = new Promise((_, reject) =>
+      peer.stub.makeUnaryRequest(
+        path,
+        (bytes: Buffer) => bytes,
+        String,
+        Buffer.from('0aff', 'hex'),
+        peer.metadata,
+        reject,
+      ),
+    );
+    await expect(answer).rejects.toMatchObject({
+      code: 3,
+      details: 'the request is not a protobuf message of this method',
+    });
+  });
+
+  it('has words that fit in its trailers, whatever the request repeats in them', async () => {
+    await expect(
+      peer.call((stub) => stub.prepare, { onnxSha256: `missing ${'😀'.repeat(100_000)}`, features: 1 }, 2_000),
+    ).resolves.toBeDefined();
+    const long = stranger.call((stub) => stub.prepare, { onnxSha256: `${'x'.repeat(189)}😀`, features: 1 }, 2_000);
+    await expect(long).rejects.toMatchObject({ code: 'permission-denied' });
+  });
+
   it('has a deadline, also against a peer that is away', async () => {
     const away = new Peer(InferenceWorkerClient, 'nobody', '127.0.0.1:47194', token);
     await expect(away.call((stub) => stub.prepare, { onnxSha256: 'x', features: 1 }, 300)).rejects.toMatchObject({

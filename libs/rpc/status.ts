@@ -1,14 +1,23 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { MillraceError, errorCodes, errorMessage, type ErrorCode } from '#libs/errors/millrace-error.js';
 
+/** A status travels in trailers, of which peers take 8 KiB, percent-encoded: three bytes for one. */
+const maxDetailsBytes = 2_048;
+
 /** What a handler threw, as gRPC says it. Unknown faults are INTERNAL, and their text stays in the log. */
 export function toServiceError(error: unknown): Pick<ServiceError, 'code' | 'details' | 'metadata'> {
   const metadata = new Metadata();
   if (error instanceof MillraceError) {
     metadata.set('millrace-code', error.code);
-    return { code: error.grpcStatus, details: error.message, metadata };
+    return { code: error.grpcStatus, details: boundedText(error.message), metadata };
   }
   return { code: status.INTERNAL, details: 'internal error; the service log has it', metadata };
+}
+
+/** Well-formed (half of a surrogate pair would break the encoding) and cut where it is too long. */
+export function boundedText(message: string): string {
+  const bytes = Buffer.from(message);
+  return bytes.length <= maxDetailsBytes ? bytes.toString() : `${bytes.toString('utf8', 0, maxDetailsBytes)}...`;
 }
 
 /** What a peer answered, as a MillraceError with the peer's words. */

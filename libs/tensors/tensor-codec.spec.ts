@@ -64,13 +64,17 @@ describe('a wrong input is refused with its name and what is right', () => {
       () => decodeInputs('m', input('INT32', [1]), [Buffer.alloc(4), Buffer.alloc(4)], 10),
       /2 buffers for 1 inputs/,
     ],
-    ['an unknown datatype', () => decodeInputs('m', input('FP16', [1]), raw(2), 10), /"FP16" is not read/],
+    [
+      'an unknown datatype',
+      () => decodeInputs('m', input('FP8', [1]), raw(1), 10),
+      /datatype "FP8" is not known; use one of BOOL/,
+    ],
     ['too many elements', () => decodeInputs('m', input('INT32', [11]), raw(44), 10), /11 elements, at most 10/],
     ['a negative size', () => decodeInputs('m', input('INT32', [-1]), raw(0), 10), /shape \[-1\]/],
     [
       'a string that reaches too far',
       () => decodeInputs('m', input('BYTES', [1]), [Buffer.from([9, 0, 0, 0, 65])], 10),
-      /reaches beyond/,
+      /incomplete string data for inference input 'x', expecting string of length 9 but only 1 bytes available/,
     ],
     [
       'an integer beyond 2^53',

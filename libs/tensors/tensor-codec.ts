@@ -3,45 +3,35 @@ import type {
   ModelInferRequest_InferInputTensor as InputTensor,
 } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { datatypes, type NumberFormat, numberFormats } from './number-formats.js';
 
-/** One input of a request, decoded: row-major values. BYTES are UTF-8 strings; INT64 and UINT64 are numbers, refused beyond 2^53. */
-export interface Tensor {
+/** What a tensor says of itself. */
+export interface TensorHead {
   readonly name: string;
   readonly datatype: string;
   readonly shape: readonly number[];
+}
+
+/** One input of a request, decoded: row-major values. BYTES are UTF-8 strings; INT64 and UINT64 are numbers, refused beyond 2^53. */
+export interface Tensor extends TensorHead {
   readonly values: ArrayLike<number> | readonly string[];
 }
 
-interface NumberFormat {
-  readonly bytes: number;
-  read(buffer: Buffer, at: number): number;
-  typed(contents: InferTensorContents): readonly (number | boolean)[];
-}
-
-const numberFormats: Record<string, NumberFormat> = {
-  BOOL: { bytes: 1, read: (b, at) => (b[at] === 0 ? 0 : 1), typed: (c) => c.boolContents },
-  INT8: { bytes: 1, read: (b, at) => b.readInt8(at), typed: (c) => c.intContents },
-  INT16: { bytes: 2, read: (b, at) => b.readInt16LE(at), typed: (c) => c.intContents },
-  INT32: { bytes: 4, read: (b, at) => b.readInt32LE(at), typed: (c) => c.intContents },
-  INT64: { bytes: 8, read: (b, at) => Number(b.readBigInt64LE(at)), typed: (c) => c.int64Contents },
-  UINT8: { bytes: 1, read: (b, at) => b[at]!, typed: (c) => c.uintContents },
-  UINT16: { bytes: 2, read: (b, at) => b.readUInt16LE(at), typed: (c) => c.uintContents },
-  UINT32: { bytes: 4, read: (b, at) => b.readUInt32LE(at), typed: (c) => c.uintContents },
-  UINT64: { bytes: 8, read: (b, at) => Number(b.readBigUInt64LE(at)), typed: (c) => c.uint64Contents },
-  FP32: { bytes: 4, read: (b, at) => b.readFloatLE(at), typed: (c) => c.fp32Contents },
-  FP64: { bytes: 8, read: (b, at) => b.readDoubleLE(at), typed: (c) => c.fp64Contents },
-};
-
-/** The datatypes that are read; FP16 and BF16 are not. */
-export const datatypes: readonly string[] = [...Object.keys(numberFormats), 'BYTES'];
+const maxSizes = 4;
+const maxShown = 64;
 
 const refuse = (message: string): never => {
   throw new MillraceError('invalid-argument', message);
 };
 
+/** A name as an error repeats it: a stranger's may be megabytes long. */
+export function shown(text: string): string {
+  return text.length <= maxShown ? text : `${text.slice(0, maxShown)}...`;
+}
+
 /**
  * Decodes the inputs of a request: raw (little-endian, row-major, one buffer an input in order, BYTES with a uint32 length before each element) or typed, never both.
- * No input gives an empty list.
+ * No input gives an empty list. The texts of what Triton refuses too are Triton's.
  * @param maxElements of one tensor
  * @throws MillraceError invalid-argument naming the tensor, what came and what is right
  */
@@ -51,97 +41,159 @@ export function decodeInputs(
   raw: readonly Uint8Array[],
   maxElements: number,
 ): Tensor[] {
-  if (raw.length > 0 && raw.length !== inputs.length)
-    refuse(
-      `raw_input_contents: ${raw.length} buffers for ${inputs.length} inputs of model '${model}'; send one for each input, in order`,
-    );
-  return inputs.map((input, i) => {
-    const elements = elementsOf(input, maxElements);
-    if (raw.length === 0) return decodeTyped(input, elements);
-    if (input.contents !== undefined)
-      refuse(
-        `contents field must not be specified when using raw_input_contents for '${input.name}' for model '${model}'`,
-      );
-    return decodeRaw(model, input, asBuffer(raw[i]!), elements);
-  });
-}
-
-function elementsOf(input: InputTensor, maxElements: number): number {
-  const elements = input.shape.reduce((product, size) => product * size, 1);
-  if (input.shape.length === 0 || input.shape.length > 4 || input.shape.some((size) => size < 0))
-    refuse(`input '${input.name}': shape [${input.shape.join(',')}] must have 1 to 4 sizes of 0 or more`);
-  if (elements > maxElements) refuse(`input '${input.name}': ${elements} elements, at most ${maxElements} are taken`);
-  return elements;
-}
-
-function decodeTyped(input: InputTensor, elements: number): Tensor {
-  const format = numberFormats[input.datatype];
-  const contents = input.contents;
-  const values =
-    contents === undefined
-      ? []
-      : format !== undefined
-        ? format.typed(contents)
-        : input.datatype === 'BYTES'
-          ? contents.bytesContents
-          : unknown(input);
-  if (values.length !== elements)
-    refuse(
-      `input '${input.name}': ${values.length} elements for shape [${input.shape.join(',')}], expected ${elements}`,
-    );
-  return tensorOf(
-    input,
-    format === undefined
-      ? (values as Uint8Array[]).map((bytes) => asBuffer(bytes).toString('utf8'))
-      : (values as number[]).map(Number),
+  if (raw.length > 0) checkRaw(model, inputs, raw.length);
+  return inputs.map((input, i) =>
+    raw.length === 0 ? decodeTyped(model, input, maxElements) : decodeRaw(model, input, asBuffer(raw[i]!), maxElements),
   );
 }
 
-function decodeRaw(model: string, input: InputTensor, buffer: Buffer, elements: number): Tensor {
-  if (input.datatype === 'BYTES') return tensorOf(input, decodeStrings(input, buffer, elements));
-  const format = numberFormats[input.datatype] ?? unknown(input);
+function checkRaw(model: string, inputs: readonly InputTensor[], buffers: number): void {
+  const both = inputs.find(({ contents }) => contents !== undefined);
+  if (both !== undefined)
+    refuse(
+      `contents field must not be specified when using raw_input_contents for '${shown(both.name)}' for model '${shown(model)}'`,
+    );
+  if (buffers !== inputs.length)
+    refuse(
+      `raw_input_contents: ${buffers} buffers for ${inputs.length} inputs of model '${shown(model)}'; send one for each input, in order`,
+    );
+}
+
+/**
+ * How many elements a shape has.
+ * @throws MillraceError invalid-argument where it has no or more than 4 sizes, one below 0, or more elements than `maxElements`
+ */
+export function elementsOf({ name, shape }: TensorHead, maxElements: number): number {
+  if (shape.length === 0 || shape.length > maxSizes)
+    refuse(`input '${shown(name)}': shape has ${shape.length} sizes, expected 1 to ${maxSizes}`);
+  let elements = 1;
+  for (const size of shape) {
+    if (!Number.isSafeInteger(size) || size < 0)
+      refuse(`input '${shown(name)}': shape [${shape.join(',')}] must be of sizes of 0 or more`);
+    elements *= size;
+  }
+  // A product beyond 2^53 is not exact any more, and is far beyond the bound.
+  if (elements > maxElements)
+    refuse(
+      `input '${shown(name)}': shape [${shape.join(',')}] has ${elements} elements, at most ${maxElements} are taken`,
+    );
+  return elements;
+}
+
+function decodeTyped(model: string, input: InputTensor, maxElements: number): Tensor {
+  const elements = elementsOf(input, maxElements);
+  const format = formatOf(input);
+  const field = format === undefined ? 'bytesContents' : format.typed;
+  if (field === undefined)
+    return refuse(
+      `input '${shown(input.name)}': ${input.datatype} has no typed contents; send it in raw_input_contents`,
+    );
+  const values: readonly unknown[] = input.contents?.[field] ?? [];
+  if (values.length !== elements) {
+    checkField(model, input, field);
+    refuse(miscounted(input, values.length, elements));
+  }
+  if (format === undefined)
+    return tensorOf(
+      input,
+      (values as Uint8Array[]).map((bytes) => asBuffer(bytes).toString('utf8')),
+    );
+  if (field === 'boolContents') return tensorOf(input, (values as boolean[]).map(Number));
+  checkRange(input, values as number[], format);
+  return tensorOf(input, values as number[]);
+}
+
+/** Where the elements came in another type's field that is what is wrong. */
+function checkField(model: string, input: InputTensor, field: keyof InferTensorContents): void {
+  for (const [other, typeName] of fields)
+    if (other !== field && (input.contents?.[other].length ?? 0) > 0)
+      refuse(
+        `unexpected explicit tensor data for input tensor '${shown(input.name)}' for model '${shown(model)}' of type '${typeName}', expected datatype '${input.datatype}'`,
+      );
+}
+
+const fields: readonly (readonly [keyof InferTensorContents, string])[] = [
+  ['boolContents', 'BOOL'],
+  ['intContents', 'INT32'],
+  ['int64Contents', 'INT64'],
+  ['uintContents', 'UINT32'],
+  ['uint64Contents', 'UINT64'],
+  ['fp32Contents', 'FP32'],
+  ['fp64Contents', 'FP64'],
+  ['bytesContents', 'BYTES'],
+];
+
+/** One tensor from its raw bytes. @throws MillraceError invalid-argument, as decodeInputs */
+export function decodeRaw(model: string, input: TensorHead, buffer: Buffer, maxElements: number): Tensor {
+  const elements = elementsOf(input, maxElements);
+  const format = formatOf(input);
+  if (format === undefined) return tensorOf(input, decodeStrings(input, buffer, elements));
   const expected = elements * format.bytes;
   if (buffer.length !== expected)
     refuse(
-      `input byte size mismatch for input '${input.name}' for model '${model}'. Expected ${expected}, got ${buffer.length}`,
+      `input byte size mismatch for input '${shown(input.name)}' for model '${shown(model)}'. Expected ${expected}, got ${buffer.length}`,
     );
   if (input.datatype === 'FP32') return tensorOf(input, float32View(buffer));
   const values = new Float64Array(elements);
   for (let i = 0; i < elements; i++) values[i] = format.read(buffer, i * format.bytes);
+  if (format.bytes === 8) checkRange(input, values, format);
   return tensorOf(input, values);
 }
 
-function tensorOf(input: InputTensor, values: ArrayLike<number> | string[]): Tensor {
-  if (input.datatype.endsWith('64') && input.datatype !== 'FP64') {
-    const list = values as ArrayLike<number>;
-    for (let i = 0; i < list.length; i++)
-      if (!Number.isSafeInteger(list[i]))
-        refuse(`input '${input.name}': element ${i} is beyond 2^53, the largest that is taken`);
+/** @throws MillraceError invalid-argument at the first value that the datatype does not hold */
+export function checkRange(input: TensorHead, values: ArrayLike<number>, { range }: NumberFormat): void {
+  if (range === undefined) return;
+  const [min, max] = range;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value >= min && value <= max && Number.isInteger(value)) continue;
+    const limit = input.datatype.endsWith('64') ? ' (beyond 2^53 none is exact)' : '';
+    refuse(
+      `input '${shown(input.name)}': element ${i} is ${value}; ${input.datatype} takes integers from ${min} to ${max}${limit}`,
+    );
   }
-  return { name: input.name, datatype: input.datatype, shape: input.shape, values };
 }
 
-function decodeStrings(input: InputTensor, buffer: Buffer, elements: number): string[] {
+function tensorOf({ name, datatype, shape }: TensorHead, values: Tensor['values']): Tensor {
+  return { name, datatype, shape, values };
+}
+
+/** Undefined = BYTES. */
+export function formatOf({ name, datatype }: TensorHead): NumberFormat | undefined {
+  if (datatype === 'BYTES') return undefined;
+  const format = Object.hasOwn(numberFormats, datatype) ? numberFormats[datatype] : undefined;
+  return (
+    format ??
+    refuse(`input '${shown(name)}': datatype "${shown(datatype)}" is not known; use one of ${datatypes.join(', ')}`)
+  );
+}
+
+export function miscounted({ name, shape }: TensorHead, got: number, expected: number): string {
+  return `input '${shown(name)}': ${got} elements for shape [${shape.join(',')}], expected ${expected}`;
+}
+
+function decodeStrings(input: TensorHead, buffer: Buffer, elements: number): string[] {
   const values: string[] = [];
   let at = 0;
   while (at < buffer.length && values.length <= elements) {
-    const length = at + 4 <= buffer.length ? buffer.readUInt32LE(at) : Number.POSITIVE_INFINITY;
-    if (at + 4 + length > buffer.length)
+    const left = buffer.length - at - 4;
+    if (left < 0)
       refuse(
-        `input '${input.name}': element ${values.length} reaches beyond the ${buffer.length} bytes sent; each element is a uint32 length and its bytes`,
+        `incomplete string length indicator for inference input '${shown(input.name)}', expecting 4 bytes but only ${buffer.length - at} bytes available`,
+      );
+    const length = buffer.readUInt32LE(at);
+    if (length > left)
+      refuse(
+        `incomplete string data for inference input '${shown(input.name)}', expecting string of length ${length} but only ${left} bytes available`,
       );
     values.push(buffer.toString('utf8', at + 4, at + 4 + length));
     at += 4 + length;
   }
   if (values.length !== elements)
     refuse(
-      `input '${input.name}': ${values.length} elements for shape [${input.shape.join(',')}], expected ${elements}`,
+      `unexpected number of string elements ${values.length}${at < buffer.length ? ' or more' : ''} for inference input '${shown(input.name)}', expecting ${elements}`,
     );
   return values;
-}
-
-function unknown(input: InputTensor): never {
-  return refuse(`input '${input.name}': datatype "${input.datatype}" is not read; use one of ${datatypes.join(', ')}`);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -161,12 +213,13 @@ export function float32Bytes(values: Float32Array): Buffer {
 
 /** BYTES elements: a uint32 little-endian length and the UTF-8 bytes of each; empty gives no bytes. */
 export function encodeStrings(values: readonly string[]): Buffer {
-  return Buffer.concat(
-    values.flatMap((value) => {
-      const bytes = Buffer.from(value);
-      const length = Buffer.allocUnsafe(4);
-      length.writeUInt32LE(bytes.length);
-      return [length, bytes];
-    }),
-  );
+  let size = 0;
+  for (const value of values) size += 4 + Buffer.byteLength(value);
+  const buffer = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const value of values) {
+    const length = buffer.write(value, at + 4);
+    at = buffer.writeUInt32LE(length, at) + length;
+  }
+  return buffer;
 }

@@ -12,6 +12,7 @@ export interface ServiceProcess {
   readonly httpUrl: string;
   /** The lines of its log, parsed. */
   readonly log: Record<string, unknown>[];
+  readonly pid: number;
   /** The sum of a metric over its labels. */
   metric(name: string): Promise<number>;
   kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
@@ -43,6 +44,7 @@ export async function startService(
     grpcAddress,
     httpUrl: `http://${httpAddress}`,
     log,
+    pid: child.pid!,
     metric: (metric) => readMetric(`http://${httpAddress}/metrics`, metric),
     kill: async (signal) => {
       const exited = once(child, 'exit');
@@ -72,7 +74,8 @@ async function readMetric(url: string, name: string): Promise<number> {
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 
-async function freePort(): Promise<number> {
+/** A port of loopback that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

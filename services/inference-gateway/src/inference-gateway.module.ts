@@ -18,7 +18,10 @@ import { Tracing } from '#libs/telemetry/tracing.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
+import { InferenceCalls } from './inbound/inference-calls.js';
+import { OpenInferenceController } from './inbound/open-inference.controller.js';
 import { serveOpenInference } from './inbound/open-inference.grpc.js';
+import { BodyReader } from './inbound/rest-body.js';
 import { RouteTable } from './inbound/route-table.follower.js';
 import { inferenceGatewayMetrics } from './inference-gateway.metrics.js';
 import type { InferenceGatewaySettings } from './inference-gateway.settings.js';
@@ -36,7 +39,8 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly wal: WriteAheadLog;
   private readonly features: FeatureStoreClient;
   private readonly workers: WorkerPoolClient;
-  private readonly routes: RouteTable;
+  readonly routes: RouteTable;
+  readonly calls: InferenceCalls;
   private readonly shipper: PredictionShipper;
   private readonly log: WalPredictionLog;
   private readonly mirror: Mirror;
@@ -84,7 +88,8 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     this.log = new WalPredictionLog(this.wal, metrics, traces);
     this.mirror = new Mirror(this.workers, this.log, settings.SHADOW_MAX_ROWS);
     const predictor = new Predictor(this.features, this.workers, this.log, this.mirror, settings.MAX_ROWS_IN_FLIGHT);
-    serveOpenInference(server, this.routes, predictor, metrics, readiness);
+    this.calls = new InferenceCalls(this.routes, predictor, metrics);
+    serveOpenInference(server, this.routes, this.calls, readiness);
     this.ensureTopics = () => messages.ensureTopics([{ id: 'predictionsLogged' }]);
   }
 
@@ -118,7 +123,14 @@ export class InferenceGatewayModule {
     return {
       module: InferenceGatewayModule,
       imports: [ServiceModule.register('inference-gateway', settings)],
-      providers: [{ provide: Settings, useValue: settings }, InferenceGateway],
+      controllers: [OpenInferenceController],
+      providers: [
+        { provide: Settings, useValue: settings },
+        InferenceGateway,
+        { provide: RouteTable, useFactory: ({ routes }: InferenceGateway) => routes, inject: [InferenceGateway] },
+        { provide: InferenceCalls, useFactory: ({ calls }: InferenceGateway) => calls, inject: [InferenceGateway] },
+        { provide: BodyReader, useValue: new BodyReader(settings.GRPC_MAX_MESSAGE_BYTES) },
+      ],
     };
   }
 }

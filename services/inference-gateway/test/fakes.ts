@@ -6,6 +6,7 @@ import type {
 } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import { Candidate, ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { MillraceError } from '#libs/errors/millrace-error.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { endpointOf, type LiveEndpoint } from '../src/domain/arms.js';
 import type { EndpointPlan } from '../src/domain/endpoint-plan.js';
 import { Mirror } from '../src/domain/mirror.js';
@@ -19,6 +20,7 @@ import {
   type Unlogged,
 } from '../src/domain/ports.js';
 import { Predictor } from '../src/domain/predictor.js';
+import { fromMessage, toMessage } from '../src/inbound/infer-message.js';
 
 export const plan: EndpointPlan = {
   name: 'late',
@@ -112,14 +114,11 @@ export function setUp(endpoint: LiveEndpoint = live, shadowMaxRows = 100) {
   const [features, runner, log] = [new FakeFeatures(), new FakeRunner(), new FakeLog()];
   const mirror = new Mirror(runner, log, shadowMaxRows);
   const predictor = new Predictor(features, runner, log, mirror, 10);
-  const infer = (request: object, deadlineMs = Number.POSITIVE_INFINITY) =>
-    predictor.infer(
-      endpoint,
-      ModelInferRequest.fromPartial({ modelName: 'late', id: 'r1', ...request }),
-      'tester',
-      deadlineMs,
-    );
-  return { features, runner, log, mirror, infer, predictor };
+  const infer = async (request: object, deadlineMs = Number.POSITIVE_INFINITY, trace?: TraceContext) => {
+    const message = ModelInferRequest.fromPartial({ modelName: 'late', id: 'r1', ...request });
+    return toMessage(await predictor.infer(endpoint, fromMessage(endpoint, message), 'tester', deadlineMs, trace));
+  };
+  return { features, runner, log, mirror, predictor, infer };
 }
 
 export const text = (name: string, ...values: string[]) => ({

@@ -1,8 +1,16 @@
-import type { ModelMetadataResponse } from '#libs/contracts/generated/inference/v2/inference.js';
+import {
+  DataType,
+  type ModelConfig,
+  type ModelMetadataResponse,
+} from '#libs/contracts/generated/inference/v2/inference.js';
 import type { ColumnType } from '#libs/definitions/definition-kinds.js';
 import type { LiveEndpoint } from './arms.js';
+import type { EndpointPlan } from './endpoint-plan.js';
 
-/** How a column travels as a tensor [-1]. A timestamp may also come as BYTES in RFC 3339. */
+/** Of one request. */
+export const maxRows = 1_000;
+
+/** How a column travels. A timestamp may also come as BYTES in RFC 3339. */
 export const tensorTypes: Record<ColumnType, string> = {
   string: 'BYTES',
   int32: 'INT32',
@@ -19,16 +27,69 @@ export function scoreName(task: string): string {
   return task === 'binary' ? 'probability' : 'prediction';
 }
 
-/** What the protocol's clients read to build a request: the columns as inputs, the score and the prediction's id as outputs. */
-export function modelMetadata({ plan, version }: LiveEndpoint): ModelMetadataResponse {
+/** What an endpoint answers: the score first. `model_version` comes where it is asked for, and where two versions answered rows of one request. */
+export function outputNames({ task }: Pick<EndpointPlan, 'task'>): [score: string, id: string, version: string] {
+  return [scoreName(task), 'prediction_id', 'model_version'];
+}
+
+const platform = 'onnxruntime_onnx';
+
+/**
+ * What the protocol's clients read to build a request: the columns as inputs, the score and the prediction's id as outputs. Load generators build nothing where an input has
+ * no dimension but the batch's, so columns are said to be [rows, 1]; [rows] is taken too.
+ */
+export function modelMetadata({ plan, version, candidate }: LiveEndpoint): ModelMetadataResponse {
   return {
     name: plan.name,
-    versions: [version.version],
-    platform: 'onnxruntime_onnx',
-    inputs: plan.columns.map(({ name, type }) => ({ name, datatype: tensorTypes[type], shape: [-1] })),
+    versions: [version.version, ...(candidate === undefined ? [] : [candidate.version.version])],
+    platform,
+    inputs: plan.columns.map(({ name, type }) => ({ name, datatype: tensorTypes[type], shape: [-1, 1] })),
     outputs: [
       { name: scoreName(plan.task), datatype: 'FP32', shape: [-1] },
       { name: 'prediction_id', datatype: 'BYTES', shape: [-1] },
     ],
+  };
+}
+
+const configTypes: Record<ColumnType, DataType> = {
+  string: DataType.TYPE_STRING,
+  int32: DataType.TYPE_INT32,
+  int64: DataType.TYPE_INT64,
+  float64: DataType.TYPE_FP64,
+  bool: DataType.TYPE_BOOL,
+  timestamp: DataType.TYPE_INT64,
+};
+
+/** The same as a configuration, where `dims` leave the batch's out. Requests are batched as they come, and nothing waits for company. */
+export function modelConfig({ plan, version, candidate }: LiveEndpoint): ModelConfig {
+  const versions = [version, candidate?.version].flatMap((one) => (one === undefined ? [] : [Number(one.version)]));
+  const output = (name: string, dataType: DataType) => ({
+    name,
+    dataType,
+    dims: [],
+    labelFilename: '',
+    reshape: undefined,
+  });
+  return {
+    name: plan.name,
+    platform,
+    backend: 'onnxruntime',
+    versionPolicy: {
+      policyChoice: { $case: 'specific', specific: { versions: versions.filter(Number.isSafeInteger) } },
+    },
+    maxBatchSize: maxRows,
+    input: plan.columns.map(({ name, type, optional }) => ({
+      name,
+      dataType: configTypes[type],
+      dims: [1],
+      reshape: undefined,
+      optional,
+    })),
+    output: [output(scoreName(plan.task), DataType.TYPE_FP32), output('prediction_id', DataType.TYPE_STRING)],
+    schedulingChoice: {
+      $case: 'dynamicBatching',
+      dynamicBatching: { preferredBatchSize: [], maxQueueDelayMicroseconds: 0 },
+    },
+    modelTransactionPolicy: { decoupled: false },
   };
 }

@@ -1,23 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { parseTraceContext } from '#libs/telemetry/trace-context.js';
 import { flights, int32, int64, live, plan, setUp, snapshot, text, version } from '../../test/fakes.js';
 import { endpointOf } from './arms.js';
 import { modelMetadata } from './model-metadata.js';
 
 it('what a sampled trace asked for is logged with its id, and no other', async () => {
-  const { predictor, log } = setUp();
-  const request = ModelInferRequest.fromPartial({ modelName: 'late', ...flights('x') });
+  const { infer, log } = setUp();
   for (const flags of ['01', '00'])
-    await predictor.infer(
-      live,
-      request,
-      'tester',
+    await infer(
+      flights('x'),
       Number.POSITIVE_INFINITY,
       parseTraceContext(`00-${'a'.repeat(32)}-${'b'.repeat(16)}-${flags}`),
     );
-  await predictor.infer(live, request, 'tester', Number.POSITIVE_INFINITY);
+  await infer(flights('x'));
   expect(log.kept.map(({ prediction }) => prediction.traceId)).toEqual(['a'.repeat(32), '', '']);
 });
 
@@ -96,15 +92,31 @@ describe('a prediction', () => {
 
 describe('a wrong request names what is wrong and what is right', () => {
   it.each([
-    ['nothing', [], /no inputs for model 'late'; send flight_id, at, minute/],
+    [
+      'nothing',
+      [],
+      /expected number of inputs between 2 and 3 but got 0 inputs for model 'late'. Got input\(s\) \[\], but missing required input\(s\) \['flight_id','minute'\]/,
+    ],
     [
       'an input is missing',
       [text('flight_id', 'x')],
-      /expected 3 inputs but got 1 inputs for model 'late': 'minute' missing/,
+      /got 1 inputs for model 'late'. Got input\(s\) \['flight_id'\], but missing required input\(s\) \['minute'\]. Please provide all required input\(s\)./,
     ],
-    ['an unknown input', [text('flight_id', 'x'), int32('minut', 1)], /'minut' is not known/],
-    ['a wrong datatype', [text('flight_id', 'x'), int64('minute', 1)], /'minute': datatype INT64, expected INT32/],
-    ['rows that differ', [text('flight_id', 'x', 'y'), int32('minute', 1)], /'minute': shape \[1\], expected \[2\]/],
+    [
+      'an unknown input',
+      [text('flight_id', 'x'), int32('minut', 1)],
+      /unexpected inference input 'minut' for model 'late'; its inputs are flight_id, at, minute/,
+    ],
+    [
+      'a wrong datatype',
+      [text('flight_id', 'x'), text('minute', '1')],
+      /inference input 'minute' data-type is 'BYTES', but model 'late' expects 'INT32'/,
+    ],
+    [
+      'rows that differ',
+      [text('flight_id', 'x', 'y'), int32('minute', 1)],
+      /unexpected shape for input 'minute' for model 'late'. Expected \[2\] as the other inputs, got \[1\]/,
+    ],
     ['an input twice', [int32('minute', 1), int32('minute', 1)], /'minute' came twice/],
     [
       'a vector of another width',
@@ -140,8 +152,8 @@ describe('a wrong request names what is wrong and what is right', () => {
 
 it('metadata names the columns as inputs', () => {
   expect(modelMetadata(live).inputs).toEqual([
-    { name: 'flight_id', datatype: 'BYTES', shape: [-1] },
-    { name: 'at', datatype: 'INT64', shape: [-1] },
-    { name: 'minute', datatype: 'INT32', shape: [-1] },
+    { name: 'flight_id', datatype: 'BYTES', shape: [-1, 1] },
+    { name: 'at', datatype: 'INT64', shape: [-1, 1] },
+    { name: 'minute', datatype: 'INT32', shape: [-1, 1] },
   ]);
 });

@@ -1,7 +1,8 @@
-import type { ModelInferRequest, ModelInferResponse } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { isSampled, type TraceContext } from '#libs/telemetry/trace-context.js';
+import type { Answer } from './answer.js';
 import type { LiveEndpoint } from './arms.js';
+import { checkOutputs, type InferRequest, refuseLate } from './infer-request.js';
 import { unlogged } from './logged-rows.js';
 import type { Mirror } from './mirror.js';
 import type { FeatureSource, ModelRunner, PredictionLog } from './ports.js';
@@ -27,16 +28,16 @@ export class Predictor {
   /** @param trace of the call, for what is done for it and for the log @throws MillraceError; then nothing was answered, and no prediction of it is in the log unless keeping it was what failed */
   async infer(
     endpoint: LiveEndpoint,
-    request: ModelInferRequest,
+    request: InferRequest,
     caller: string,
     deadlineMs: number,
     trace?: TraceContext,
-  ): Promise<ModelInferResponse> {
+  ): Promise<Answer> {
     const startedMs = performance.now();
+    checkOutputs(endpoint.plan, request.outputs);
     const asked = readRequest(endpoint, request);
     const count = asked.rows.length;
-    if (Date.now() >= deadlineMs)
-      throw new MillraceError('deadline-exceeded', 'the deadline had passed before the request was read');
+    refuseLate(request, deadlineMs, 'before the request was read');
     if (this.rowsInFlight + count > this.maxRowsInFlight)
       throw new MillraceError(
         'resource-exhausted',
@@ -47,9 +48,10 @@ export class Predictor {
       const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
       const sampled = isSampled(trace) ? trace : undefined;
       const scored = await this.scorer.score(endpoint, asked, texts, sampled);
+      refuseLate(request, deadlineMs, 'when its rows were scored');
       const rows = unlogged(endpoint, request.id, asked, texts, scored, caller, startedMs, sampled);
       const ids = await this.log.keep(rows);
-      const response = respond(endpoint, request.id, scored, ids);
+      const response = respond(endpoint, request, scored, ids);
       if (endpoint.candidate?.mirror === true) this.mirror.offer(endpoint, asked.given !== undefined, scored, ids);
       return response;
     } finally {

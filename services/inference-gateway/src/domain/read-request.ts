@@ -1,12 +1,12 @@
 import { timestampMs } from '#libs/definitions/timestamp.js';
-import type { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import { decodeInputs, type Tensor } from '#libs/tensors/tensor-codec.js';
+import { shown, type Tensor } from '#libs/tensors/tensor-codec.js';
 import type { LiveEndpoint } from './arms.js';
 import type { EndpointPlan, InputColumn } from './endpoint-plan.js';
-import { givenVector, tensorTypes } from './model-metadata.js';
+import type { InferRequest } from './infer-request.js';
+import { givenVector, maxRows, tensorTypes } from './model-metadata.js';
+import { exactFloats, exactly, holdsNumbers } from './numeric-column.js';
 
-export const maxRows = 1_000;
 const maxTextBytes = 4_096;
 
 export interface RequestRows {
@@ -19,20 +19,21 @@ const refuse = (message: string): never => {
   throw new MillraceError('invalid-argument', message);
 };
 
+/** Elements that one tensor of a request may have. */
+export function maxElements({ version }: LiveEndpoint): number {
+  return maxRows * Math.max(1, version.features.length);
+}
+
 /**
- * The rows of a request: one tensor [rows] (or [rows, 1]) a column; or `features` FP32 [rows, features] given whole, with the keys beside it.
+ * The rows of a request: one tensor [rows] (or [rows, 1]) a column; or `features` FP32 [rows, features] given whole, with the keys beside it. Numbers of another
+ * datatype are taken where they are exact. The texts of what Triton refuses too are Triton's.
  * @throws MillraceError invalid-argument naming the tensor, what came and what is right
  */
-export function readRequest({ plan, version }: LiveEndpoint, request: ModelInferRequest): RequestRows {
+export function readRequest({ plan, version }: LiveEndpoint, request: InferRequest): RequestRows {
   const { features } = version;
   const tensors = new Map<string, Tensor>();
-  for (const tensor of decodeInputs(
-    request.modelName,
-    request.inputs,
-    request.rawInputContents,
-    maxRows * Math.max(1, features.length),
-  )) {
-    if (tensors.has(tensor.name)) refuse(`input '${tensor.name}' came twice`);
+  for (const tensor of request.tensors) {
+    if (tensors.has(tensor.name)) refuse(`input '${shown(tensor.name)}' came twice`);
     tensors.set(tensor.name, tensor);
   }
   const vectors = tensors.get(givenVector);
@@ -45,46 +46,76 @@ export function readRequest({ plan, version }: LiveEndpoint, request: ModelInfer
     const column =
       known.get(tensor.name) ??
       refuse(
-        `input '${tensor.name}' is not known to model '${plan.name}'; its inputs are ${[...known.keys()].join(', ')}`,
+        `unexpected inference input '${shown(tensor.name)}' for model '${plan.name}'; its inputs are ${[...known.keys()].join(', ')}`,
       );
-    fill(rows, column, tensor);
+    fill(rows, column, tensor, plan.name);
   }
-  if (given === undefined) {
-    const missing = plan.columns
-      .filter(({ name, optional }) => !optional && !tensors.has(name))
-      .map(({ name }) => name);
-    if (missing.length > 0)
-      refuse(
-        `expected ${plan.columns.length} inputs but got ${request.inputs.length} inputs for model '${plan.name}': ${missing.map((name) => `'${name}'`).join(', ')} missing`,
-      );
-  }
+  if (given === undefined) checkMissing(plan, tensors);
   return { rows, given };
 }
 
+function checkMissing(plan: EndpointPlan, tensors: ReadonlyMap<string, Tensor>): void {
+  const required = plan.columns.filter(({ optional }) => !optional);
+  const missing = required.filter(({ name }) => !tensors.has(name));
+  if (missing.length === 0) return;
+  const [least, most] = [required.length, plan.columns.length];
+  const expected =
+    least === most ? `expected ${most} inputs` : `expected number of inputs between ${least} and ${most}`;
+  refuse(
+    `${expected} but got ${tensors.size} inputs for model '${plan.name}'. Got input(s) [${quoted([...tensors.keys()])}], but missing required input(s) [${quoted(missing.map(({ name }) => name))}]. Please provide all required input(s).`,
+  );
+}
+
+const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(',');
+
 function rowCount(tensor: Tensor | undefined, plan: EndpointPlan): number {
-  if (tensor === undefined)
-    return refuse(`no inputs for model '${plan.name}'; send ${plan.columns.map(({ name }) => name).join(', ')}`);
+  if (tensor === undefined) {
+    checkMissing(plan, new Map());
+    return refuse(`no inputs for model '${plan.name}'; send one of ${plan.columns.map(({ name }) => name).join(', ')}`);
+  }
   const rows = tensor.shape[0]!;
-  if (rows < 1 || rows > maxRows) refuse(`input '${tensor.name}': ${rows} rows; a request has 1 to ${maxRows}`);
+  if (rows < 1) refuse(`input '${shown(tensor.name)}': ${rows} rows; a request has 1 to ${maxRows}`);
+  if (rows > maxRows)
+    refuse(
+      `inference request batch-size must be <= ${maxRows} for '${plan.name}': input '${shown(tensor.name)}' has ${rows} rows`,
+    );
   return rows;
 }
 
 function readVectors(tensor: Tensor, rows: number, width: number): Float32Array {
-  if (tensor.datatype !== 'FP32') refuse(`input '${givenVector}': datatype ${tensor.datatype}, expected FP32`);
+  if (tensor.datatype === 'BYTES' || tensor.datatype === 'BOOL')
+    refuse(`input '${givenVector}': datatype ${tensor.datatype}, expected FP32`);
   if (tensor.shape.length !== 2 || tensor.shape[1] !== width)
     refuse(`input '${givenVector}': shape [${tensor.shape.join(',')}], expected [${rows},${width}]`);
-  return Float32Array.from(tensor.values as ArrayLike<number>);
+  return exactFloats(tensor);
 }
 
-function fill(rows: Record<string, unknown>[], column: InputColumn, tensor: Tensor): void {
-  const expected = tensorTypes[column.type];
-  const asText = column.type === 'timestamp' && tensor.datatype === 'BYTES';
-  if (tensor.datatype !== expected && !asText)
-    refuse(`input '${tensor.name}': datatype ${tensor.datatype}, expected ${expected}`);
-  if (tensor.shape[0] !== rows.length || tensor.values.length !== rows.length)
-    refuse(`input '${tensor.name}': shape [${tensor.shape.join(',')}], expected [${rows.length}] as the other inputs`);
-  const convert = converters[asText ? 'text-timestamp' : column.type];
-  for (let i = 0; i < rows.length; i++) rows[i]![column.name] = convert(tensor.values[i], tensor.name);
+function fill(rows: Record<string, unknown>[], { name, type }: InputColumn, tensor: Tensor, model: string): void {
+  const { datatype, shape, values } = tensor;
+  const expected = tensorTypes[type];
+  const asText = type === 'timestamp' && datatype === 'BYTES';
+  if (datatype !== expected && !asText && !holdsNumbers(type, datatype))
+    refuse(
+      `inference input '${name}' data-type is '${datatype}', but model '${model}' expects '${expected}'${type === 'timestamp' ? ', or BYTES in RFC 3339' : ''}`,
+    );
+  if (shape[0] !== rows.length || values.length !== rows.length)
+    refuse(
+      `unexpected shape for input '${name}' for model '${model}'. Expected [${rows.length}] as the other inputs, got [${shape.join(',')}]`,
+    );
+  const convert = datatype === expected || asText ? converters[asText ? 'text-timestamp' : type] : undefined;
+  if (convert !== undefined) for (let i = 0; i < rows.length; i++) rows[i]![name] = convert(values[i], name);
+  else fillExactly(rows, { name, type }, tensor);
+}
+
+function fillExactly(
+  rows: Record<string, unknown>[],
+  { name, type }: Pick<InputColumn, 'name' | 'type'>,
+  tensor: Tensor,
+): void {
+  for (let i = 0; i < rows.length; i++) {
+    const value = exactly(type as Exclude<InputColumn['type'], 'string'>, tensor.values[i] as number, tensor, i);
+    rows[i]![name] = type === 'bool' ? value === 1 : value;
+  }
 }
 
 const text = (value: unknown, name: string): string => {
@@ -104,7 +135,7 @@ const converters: Record<InputColumn['type'] | 'text-timestamp', (value: unknown
   'text-timestamp': (value, name) => {
     const ms = timestampMs(text(value, name));
     return ms === undefined
-      ? refuse(`input '${name}': "${String(value)}" is not RFC 3339, e.g. 2001-06-10T08:15:00Z`)
+      ? refuse(`input '${name}': "${shown(String(value))}" is not RFC 3339, e.g. 2001-06-10T08:15:00Z`)
       : ms;
   },
 };

@@ -1,33 +1,55 @@
-import { ModelInferResponse } from '#libs/contracts/generated/inference/v2/inference.js';
-import { encodeStrings, float32Bytes } from '#libs/tensors/tensor-codec.js';
+import type { Answer, OutputTensor } from './answer.js';
 import type { LiveEndpoint } from './arms.js';
-import { scoreName } from './model-metadata.js';
+import { classify } from './classification.js';
+import type { InferRequest, RequestedOutput } from './infer-request.js';
+import { outputNames } from './model-metadata.js';
 import type { Scored } from './scored.js';
 
-/** The answer: score FP32 [rows] and prediction_id BYTES [rows]; where two versions answered, model_version BYTES [rows] too. Its own model_version is the first row's. */
+/**
+ * The answer: score FP32 [rows] and prediction_id BYTES [rows]; where two versions answered, model_version BYTES [rows] too; or what is requested of them, in that order.
+ * Its own model_version is the first row's.
+ */
 export function respond(
   endpoint: LiveEndpoint,
-  id: string,
-  { scores, fallback, byCandidate }: Scored,
+  { id, outputs }: Pick<InferRequest, 'id' | 'outputs'>,
+  scored: Scored,
   predictionIds: readonly string[],
-): ModelInferResponse {
+): Answer {
   const { plan, version, candidate } = endpoint;
+  const { scores, fallback, byCandidate } = scored;
+  const [scoreName, idName, versionName] = outputNames(plan);
+  const mixed = byCandidate !== undefined && byCandidate.includes(0) && byCandidate.includes(1);
+  const all = mixed ? [scoreName, idName, versionName] : [scoreName, idName];
+  const wanted: readonly RequestedOutput[] = outputs.length > 0 ? outputs : all.map((name) => ({ name, classes: 0 }));
   const shape = [scores.length];
-  const response = ModelInferResponse.fromPartial({
+  return {
     modelName: plan.name,
     modelVersion: byCandidate?.[0] === 1 ? candidate!.version.version : version.version,
     id,
-    parameters: fallback ? { fallback: { parameterChoice: { $case: 'boolParam', boolParam: true } } } : {},
-    outputs: [
-      { name: scoreName(plan.task), datatype: 'FP32', shape },
-      { name: 'prediction_id', datatype: 'BYTES', shape },
-    ],
-    rawOutputContents: [float32Bytes(scores), encodeStrings(predictionIds)],
-  });
-  if (byCandidate !== undefined && byCandidate.includes(0) && byCandidate.includes(1)) {
-    const versions = Array.from(byCandidate, (mark) => (mark === 1 ? candidate!.version : version).version);
-    response.outputs.push({ name: 'model_version', datatype: 'BYTES', shape, parameters: {}, contents: undefined });
-    response.rawOutputContents.push(encodeStrings(versions));
-  }
-  return response;
+    fallback,
+    answeredBy: answeredBy(endpoint, scored),
+    timesMs: scored.timesMs,
+    outputs: wanted.map(({ name, classes }): OutputTensor => {
+      if (name === scoreName)
+        return classes > 0
+          ? classify(plan.task, name, scores, classes)
+          : { name, datatype: 'FP32', shape, values: scores };
+      const values = name === idName ? predictionIds : versionsOf(endpoint, scored);
+      return { name, datatype: 'BYTES', shape, values };
+    }),
+  };
+}
+
+function versionsOf({ version, candidate }: LiveEndpoint, { scores, byCandidate }: Scored): string[] {
+  const mark = (i: number) => (byCandidate?.[i] === 1 ? candidate!.version : version).version;
+  return Array.from(scores, (_, i) => mark(i));
+}
+
+function answeredBy({ version, candidate }: LiveEndpoint, { scores, byCandidate }: Scored): Answer['answeredBy'] {
+  let theirs = 0;
+  for (const mark of byCandidate ?? []) theirs += mark;
+  const ours = { version: version.version, rows: scores.length - theirs };
+  return theirs === 0
+    ? [ours]
+    : [ours, { version: candidate!.version.version, rows: theirs }].filter(({ rows }) => rows > 0);
 }

@@ -29,13 +29,16 @@ export class Scorer {
     trace?: TraceContext,
   ): Promise<Scored> {
     const byCandidate = drawn(endpoint, asked);
+    const startedMs = performance.now();
     try {
       const features = await this.vectors(endpoint, asked, texts, byCandidate, trace);
+      const featuresMs = performance.now();
       const scores =
         byCandidate === undefined
           ? await this.run(endpoint, endpoint, asked, features, undefined, trace)
           : await this.runArms(endpoint, endpoint.candidate!, asked, features, byCandidate, trace);
-      return { scores, features, fallback: false, byCandidate };
+      const timesMs = { features: featuresMs - startedMs, infer: performance.now() - featuresMs };
+      return { scores, features, fallback: false, byCandidate, timesMs };
     } catch (error) {
       return fallback(endpoint, asked, error);
     }
@@ -152,7 +155,7 @@ function fallback({ plan }: LiveEndpoint, { rows }: RequestRows, error: unknown)
     snapshot: unseen,
   }));
   const scores = new Float32Array(rows.length).fill(plan.fallbackPrediction);
-  return { scores, features, fallback: true, byCandidate: undefined };
+  return { scores, features, fallback: true, byCandidate: undefined, timesMs: undefined };
 }
 
 function isOutage(error: MillraceError): boolean {

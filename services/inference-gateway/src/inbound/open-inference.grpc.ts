@@ -1,63 +1,111 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
 import {
   GRPCInferenceServiceService,
-  type ModelInferRequest,
+  type ModelConfigRequest,
   type ModelInferResponse,
   type ModelMetadataRequest,
   type ModelReadyRequest,
+  type ModelStatisticsRequest,
+  type ModelStreamInferResponse,
+  type RepositoryIndexRequest,
 } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import { type CallContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { type CallContext, type Drain, type DuplexContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
-import { modelMetadata } from '../domain/model-metadata.js';
-import type { Predictor } from '../domain/predictor.js';
-import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+import type { LiveEndpoint } from '../domain/arms.js';
+import { modelConfig, modelMetadata } from '../domain/model-metadata.js';
+import { fromMessage, toMessage } from './infer-message.js';
+import { InferStream } from './infer-stream.js';
+import type { InferenceCalls } from './inference-calls.js';
+import { notOffered, refuseNotOffered } from './not-offered.js';
+import { type ReadInferRequest, readInferMessage } from './read-infer-message.js';
 import type { RouteTable } from './route-table.follower.js';
+import { serverMetadata } from './server-metadata.js';
 
-/** Open Inference Protocol v2: the six standard calls. A model's name is an endpoint's name. */
+/** What the generated code reads with throws where nobody hears why. */
+const definition = {
+  ...GRPCInferenceServiceService,
+  modelInfer: { ...GRPCInferenceServiceService.modelInfer, requestDeserialize: readInferMessage },
+  modelStreamInfer: { ...GRPCInferenceServiceService.modelStreamInfer, requestDeserialize: readInferMessage },
+};
+
+/** Open Inference Protocol v2 in Triton's dialect. A model's name is an endpoint's name, its version a registered model's. */
 export function serveOpenInference(
   server: GrpcServer,
   routes: RouteTable,
-  predictor: Predictor,
-  metrics: InferenceGatewayMetrics,
+  calls: InferenceCalls,
   readiness: Readiness,
 ): void {
   const infer = async (
-    request: ModelInferRequest,
+    request: ReadInferRequest,
     { caller, deadlineMs, trace }: CallContext,
   ): Promise<ModelInferResponse> => {
-    const endpoint = request.modelName;
-    try {
-      const response = await predictor.infer(
-        routes.get(endpoint, request.modelVersion),
-        request,
-        caller.name,
-        deadlineMs,
-        trace,
-      );
-      metrics.requests.inc({ endpoint, outcome: 'ok' });
-      return response;
-    } catch (error) {
-      const code = error instanceof MillraceError ? error.code : 'internal';
-      metrics.requests.inc({ endpoint: code === 'not-found' ? 'unknown' : endpoint, outcome: code });
-      throw error;
-    }
+    const { modelName, modelVersion, unreadable } = request;
+    if (unreadable !== undefined) throw new MillraceError('invalid-argument', unreadable);
+    const read = (endpoint: LiveEndpoint) => fromMessage(endpoint, request);
+    return toMessage(await calls.infer(modelName, modelVersion, read, caller.name, deadlineMs, trace));
+  };
+  const stream = (
+    open: ServerDuplexStream<ReadInferRequest, ModelStreamInferResponse>,
+    context: DuplexContext,
+  ): Drain => {
+    const one = async (request: ReadInferRequest): Promise<ModelInferResponse> => {
+      context.authorize(request);
+      const span = context.messageSpan?.();
+      try {
+        const response = await infer(request, { ...context, trace: span?.trace });
+        span?.end();
+        return response;
+      } catch (error) {
+        span?.end(error);
+        throw error;
+      }
+    };
+    const infers = new InferStream(open, one, context.wordsOf);
+    return () => infers.drain();
   };
   server.addService(
-    GRPCInferenceServiceService,
+    definition,
     {
       serverLive: handle.unary(async () => ({ live: readiness.live })),
       serverReady: handle.unary(async () => ({ ready: readiness.ready })),
       modelReady: handle.unary(async ({ name, version }: ModelReadyRequest) => ({
         ready: routes.isReady(name, version),
       })),
-      serverMetadata: handle.unary(async () => ({ name: 'millrace', version: '1', extensions: [] })),
+      serverMetadata: handle.unary(async () => serverMetadata),
       modelMetadata: handle.unary(async ({ name, version }: ModelMetadataRequest) =>
         modelMetadata(routes.get(name, version)),
       ),
       modelInfer: handle.unary(infer),
+      modelStreamInfer: handle.duplex(stream),
+      modelConfig: handle.unary(async ({ name, version }: ModelConfigRequest) => ({
+        config: modelConfig(routes.get(name, version)),
+      })),
+      modelStatistics: handle.unary(async ({ name, version }: ModelStatisticsRequest) => ({
+        modelStats: calls.statistics(name, version),
+      })),
+      repositoryIndex: handle.unary(async ({ ready }: RepositoryIndexRequest) => ({ models: routes.index(ready) })),
+      ...notServed(),
     },
     ['serverLive', 'serverReady'],
   );
   server.addReflection('inference/v2/inference.proto', `${projectRoot()}/proto`);
+}
+
+function notServed() {
+  const refusing = (what: keyof typeof notOffered) => handle.unary(async () => refuseNotOffered(what));
+  const sharedMemory = refusing('sharedMemory');
+  return {
+    repositoryModelLoad: refusing('load'),
+    repositoryModelUnload: refusing('unload'),
+    systemSharedMemoryStatus: sharedMemory,
+    systemSharedMemoryRegister: sharedMemory,
+    systemSharedMemoryUnregister: sharedMemory,
+    cudaSharedMemoryStatus: sharedMemory,
+    cudaSharedMemoryRegister: sharedMemory,
+    cudaSharedMemoryUnregister: sharedMemory,
+    traceSetting: refusing('trace'),
+    logSettings: refusing('logging'),
+  };
 }

@@ -1,9 +1,11 @@
+import type { RepositoryIndexResponse_ModelIndex } from '#libs/contracts/generated/inference/v2/inference.js';
 import { type Candidate, type ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { FeatureViewSpec, Kind, Specs } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type FollowedDefinition, followDefinitions } from '#libs/messaging/follow-definitions.js';
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { shown } from '#libs/tensors/tensor-codec.js';
 import { endpointOf, type LiveEndpoint, namedVersion } from '../domain/arms.js';
 import { compileEndpoint, type EndpointPlan } from '../domain/endpoint-plan.js';
 import type { ModelRunner } from '../domain/ports.js';
@@ -49,9 +51,12 @@ export class RouteTable {
     if (answering !== undefined) return answering;
     const route = this.routes.get(endpoint);
     if (route === undefined || route.deleted)
-      throw new MillraceError('not-found', `Request for unknown model: '${endpoint}' is not found`);
+      throw new MillraceError('not-found', `Request for unknown model: '${shown(endpoint)}' is not found`);
     if (version !== '' && found !== undefined)
-      throw new MillraceError('not-found', `Request for unknown model: '${endpoint}' version ${version} is not found`);
+      throw new MillraceError(
+        'not-found',
+        `Request for unknown model: '${endpoint}' version ${shown(version)} is not found`,
+      );
     throw new MillraceError(
       'unavailable',
       `Request for unavailable model: '${endpoint}' is not at ready state: no version is live yet`,
@@ -61,6 +66,26 @@ export class RouteTable {
   isReady(endpoint: string, version: string): boolean {
     const found = this.live.get(endpoint);
     return found !== undefined && (version === '' || namedVersion(found, version) !== undefined);
+  }
+
+  has(endpoint: string): boolean {
+    return this.routes.has(endpoint);
+  }
+
+  /** What can be asked, with its versions: READY where a worker has it and it answers. @param readyOnly leave out what is not */
+  index(readyOnly: boolean): RepositoryIndexResponse_ModelIndex[] {
+    return [...this.routes].flatMap(([name, route]) => {
+      if (route.deleted) return [];
+      const versions = [route.live, route.candidate?.version].filter((version) => version !== undefined);
+      if (versions.length === 0 && !readyOnly)
+        return [{ name, version: '', state: 'UNAVAILABLE', reason: 'no version is live yet' }];
+      const entries = versions.map(({ version }) =>
+        this.isReady(name, version)
+          ? { name, version, state: 'READY', reason: '' }
+          : { name, version, state: 'LOADING', reason: 'no worker has loaded and checked it yet' },
+      );
+      return readyOnly ? entries.filter(({ state }) => state === 'READY') : entries;
+    });
   }
 
   private onDefinition({ kind, name, spec }: FollowedDefinition): void {

@@ -1,0 +1,21 @@
+/** One output: `FP32` values or `BYTES` strings, row-major. */
+export interface OutputTensor {
+  readonly name: string;
+  readonly datatype: 'FP32' | 'BYTES';
+  readonly shape: number[];
+  readonly values: Float32Array | readonly string[];
+}
+
+/** An answer, before it is encoded for the one who asked. */
+export interface Answer {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly id: string;
+  /** It is the declared fallback's. */
+  readonly fallback: boolean;
+  /** Which versions answered how many of its rows. */
+  readonly answeredBy: readonly { readonly version: string; readonly rows: number }[];
+  readonly outputs: readonly OutputTensor[];
+  /** How long was waited for the vectors and for the scores; undefined = the fallback answered. */
+  readonly timesMs: { readonly features: number; readonly infer: number } | undefined;
+}

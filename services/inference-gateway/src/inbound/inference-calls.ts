@@ -1,0 +1,81 @@
+import type { ModelStatistics } from '#libs/contracts/generated/inference/v2/inference.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { TraceContext } from '#libs/telemetry/trace-context.js';
+import type { Answer } from '../domain/answer.js';
+import type { LiveEndpoint } from '../domain/arms.js';
+import { type InferRequest, timeoutExpired } from '../domain/infer-request.js';
+import type { Predictor } from '../domain/predictor.js';
+import { ServingStatistics } from '../domain/serving-statistics.js';
+import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+import type { RouteTable } from './route-table.follower.js';
+
+/** The one way in for predictions, whatever protocol they came by: finds who answers, reads the request for it, keeps its time, counts what came of it. */
+export class InferenceCalls {
+  private readonly served = new ServingStatistics();
+
+  constructor(
+    private readonly routes: RouteTable,
+    private readonly predictor: Predictor,
+    private readonly metrics: InferenceGatewayMetrics,
+  ) {}
+
+  /**
+   * @param read the request, once it is known for whom
+   * @param deadlineMs epoch ms; Infinity = the caller set none
+   * @throws MillraceError
+   */
+  async infer(
+    model: string,
+    version: string,
+    read: (endpoint: LiveEndpoint) => InferRequest,
+    caller: string,
+    deadlineMs: number,
+    trace?: TraceContext,
+  ): Promise<Answer> {
+    const startedMs = performance.now();
+    let endpoint: LiveEndpoint | undefined;
+    try {
+      endpoint = this.routes.get(model, version);
+      const request = read(endpoint);
+      const answer = await inTime(
+        this.predictor.infer(endpoint, request, caller, deadlineMs, trace),
+        request.expiresAtMs,
+      );
+      this.metrics.requests.inc({ endpoint: model, outcome: 'ok' });
+      this.served.succeeded(answer, performance.now() - startedMs);
+      return answer;
+    } catch (error) {
+      const outcome = error instanceof MillraceError ? error.code : 'internal';
+      this.metrics.requests.inc({ endpoint: endpoint === undefined ? this.labelOf(model) : model, outcome });
+      if (endpoint !== undefined) this.served.failed(model, endpoint.version.version, performance.now() - startedMs);
+      throw error;
+    }
+  }
+
+  /**
+   * What was served since this process started, of the versions that can be asked now.
+   * @param model empty = all @param version empty = all
+   * @throws MillraceError not-found, unavailable
+   */
+  statistics(model: string, version: string): ModelStatistics[] {
+    if (model !== '') this.routes.get(model, version);
+    return this.routes
+      .index(true)
+      .filter((one) => (model === '' || one.name === model) && (version === '' || one.version === version))
+      .map((one) => this.served.of(one.name, one.version));
+  }
+
+  /** Strangers make up names without end. */
+  private labelOf(model: string): string {
+    return this.routes.has(model) ? model : 'unknown';
+  }
+}
+
+/** What takes longer is not waited for. */
+function inTime<T>(work: Promise<T>, untilMs: number): Promise<T> {
+  if (untilMs === Number.POSITIVE_INFINITY) return work;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(timeoutExpired()), Math.max(0, untilMs - Date.now()));
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
