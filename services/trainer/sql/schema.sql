@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS steps (
   PRIMARY KEY (run_id, position)
 );
 CREATE TABLE IF NOT EXISTS triggers (
-  trigger_key text PRIMARY KEY, -- <pipeline>/<what happened>: decided once, however often it is told
+  trigger_key text PRIMARY KEY, -- <pipeline>/<occasion>, from the second attempt on with /<attempt>
   pipeline text NOT NULL,
   reason text NOT NULL, -- performance | drift | schedule | new-data
   summary text NOT NULL,
@@ -33,3 +33,15 @@ CREATE TABLE IF NOT EXISTS triggers (
   decided_ms bigint NOT NULL -- wall clock
 );
 CREATE INDEX IF NOT EXISTS triggers_of_pipeline ON triggers (pipeline, decided_ms);
+ALTER TABLE triggers ADD COLUMN IF NOT EXISTS occasion text NOT NULL DEFAULT ''; -- what happened
+ALTER TABLE triggers ADD COLUMN IF NOT EXISTS attempt integer NOT NULL DEFAULT 1; -- an alert that goes on is decided again
+UPDATE triggers SET occasion = substr(trigger_key, length(pipeline) + 2) WHERE occasion = ''; -- decided before these columns were kept
+CREATE INDEX IF NOT EXISTS triggers_of_occasion ON triggers (pipeline, occasion, attempt);
+CREATE TABLE IF NOT EXISTS alerts ( -- that ask for another training; of a fingerprint the newest
+  fingerprint text PRIMARY KEY,
+  starts_ms bigint NOT NULL, -- wall clock
+  model text NOT NULL,
+  reason text NOT NULL, -- performance | concept | drift
+  summary text NOT NULL,
+  is_over boolean NOT NULL DEFAULT false -- stays, so that a beginning that is told late does not make it fire again
+);

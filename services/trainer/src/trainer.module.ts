@@ -24,14 +24,17 @@ import { Metrics } from '#libs/telemetry/metrics.js';
 import type { LineageContext } from './domain/lineage-of-run.js';
 import type { Trigger } from './domain/ports.js';
 import type { Run } from './domain/run.js';
+import { DueSchedules } from './domain/due-schedules.js';
+import { FiringAlerts } from './domain/firing-alerts.js';
 import { RunExecutor } from './domain/run-executor.js';
 import { streamsOfModel } from './domain/streams-of-model.js';
 import { TriggeredRuns } from './domain/triggered-runs.js';
 import { AlertsConsumer } from './inbound/alerts.consumer.js';
-import { ScheduleLoop } from './inbound/schedule.loop.js';
 import { TrainerGrpc } from './inbound/trainer.grpc.js';
+import { TriggerLoop } from './inbound/trigger.loop.js';
 import { GrpcMesh } from './outbound/grpc-mesh.js';
 import { LineageOutbox } from './outbound/lineage.outbox.js';
+import { PostgresAlertStore } from './outbound/postgres-alert.store.js';
 import { PostgresRunStore } from './outbound/postgres-run.store.js';
 import { PostgresTriggerStore } from './outbound/postgres-trigger.store.js';
 import { PythonJobRunner } from './outbound/python-job.runner.js';
@@ -51,7 +54,7 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
   private executor: RunExecutor | undefined;
   private lineage: LineageOutbox | undefined;
   private alerts: AlertsConsumer | undefined;
-  private schedules: ScheduleLoop | undefined;
+  private triggers: TriggerLoop | undefined;
 
   constructor(
     @Inject(Settings) private readonly settings: TrainerSettings,
@@ -99,12 +102,12 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     });
     this.lineage.start();
     this.executor.start();
-    await this.startTriggers(this.executor, new PostgresTriggerStore(this.pool), store, metrics);
+    await this.startTriggers(this.executor, this.pool, store, metrics);
   }
 
   private async startTriggers(
     executor: RunExecutor,
-    triggers: PostgresTriggerStore,
+    pool: Pool,
     store: PostgresRunStore,
     metrics: TrainerMetrics,
   ): Promise<void> {
@@ -113,16 +116,18 @@ class Trainer implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
       this.logger.info('trigger_decided', { ...trigger });
       executor.poke();
     };
-    const runs = new TriggeredRuns(store, triggers, this.definitions, onDecided, Date.now);
-    this.alerts = new AlertsConsumer(this.messages, runs, this.logger);
+    const runs = new TriggeredRuns(store, new PostgresTriggerStore(pool), this.definitions, onDecided, Date.now);
+    const firing = new FiringAlerts(new PostgresAlertStore(pool), runs);
+    this.alerts = new AlertsConsumer(this.messages, firing, this.logger);
     await this.alerts.start();
-    this.schedules = new ScheduleLoop(runs, this.logger, Date.now);
-    this.schedules.start();
+    const schedules = new DueSchedules(runs, Date.now);
+    this.triggers = new TriggerLoop({ schedules: () => schedules.look(), alerts: () => firing.look() }, this.logger);
+    this.triggers.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.alerts?.stop();
-    await this.schedules?.stop();
+    await this.triggers?.stop();
     await this.executor?.stop();
     await this.lineage?.stop();
     await this.follower?.stop();

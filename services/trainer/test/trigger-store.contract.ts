@@ -5,6 +5,8 @@ import type { Trigger, TriggerStore } from '../src/domain/ports.js';
 const triggerOf = (change: Partial<Trigger>): Trigger => ({
   triggerKey: randomUUID(),
   pipeline: 'p',
+  occasion: randomUUID(),
+  attempt: 1,
   reason: 'performance',
   summary: 'log-loss 0.5 is above 0.4',
   decision: 'started',
@@ -20,10 +22,19 @@ export function triggerStoreContract(open: () => Promise<TriggerStore>): void {
     const store = await open();
     const refused = triggerOf({ decision: 'cool-down', because: 'too recent', runId: '' });
     await store.add(refused);
-    expect(await store.get(refused.triggerKey)).toEqual(refused);
-    expect(await store.get('no such key')).toBeUndefined();
+    expect(await store.latest('p', refused.occasion)).toEqual(refused);
     await expect(store.add(triggerOf({ triggerKey: refused.triggerKey }))).rejects.toThrow();
-    expect(await store.get(refused.triggerKey)).toEqual(refused);
+    expect(await store.latest('p', refused.occasion)).toEqual(refused);
+  });
+
+  it('knows the last of the decisions about the same occasion, by pipeline', async () => {
+    const store = await open();
+    const occasion = `alert/${randomUUID()}/1`;
+    expect(await store.latest('p', occasion)).toBeUndefined();
+    for (const attempt of [2, 10, 9]) await store.add(triggerOf({ occasion, attempt }));
+    await store.add(triggerOf({ occasion, attempt: 11, pipeline: 'q' }));
+    await store.add(triggerOf({ occasion: `${occasion}0`, attempt: 12 }));
+    expect(await store.latest('p', occasion)).toMatchObject({ occasion, attempt: 10 });
   });
 
   it('counts what was started of a pipeline since an instant, that instant too', async () => {

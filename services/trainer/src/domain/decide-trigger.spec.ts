@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { TriggersSpec } from '#libs/definitions/definition-kinds.js';
-import { decideTrigger, type TriggerReason } from './decide-trigger.js';
+import { decideAgain, decideTrigger, type TriggerDecision, type TriggerReason } from './decide-trigger.js';
 
 const hour = 3_600_000;
 const now = Date.parse('2026-03-02T12:00:00Z');
@@ -46,5 +46,29 @@ describe('a trigger', () => {
     expect(decideTrigger({ ...silent, ...asked }, reason, now, history).decision).toBe('started');
     expect(decideTrigger(silent, reason, now, history).decision).toBe('not-asked');
     expect(decideTrigger(undefined, reason, now, history).decision).toBe('not-asked');
+  });
+});
+
+describe('something that goes on', () => {
+  const again = (before: TriggerDecision['decision'], hoursAgo: readonly number[], underWay = false, spec = triggers) =>
+    decideAgain(before, spec, 'performance', now, { startedMs: hoursAgo.map((ago) => now - ago * hour), underWay })
+      ?.decision;
+
+  it('waits after a run until that has ended and the cool-down is over, to the millisecond', () => {
+    expect(again('started', [7], true)).toBeUndefined();
+    expect(again('started', [6 - 1 / hour])).toBeUndefined();
+    expect(again('started', [6])).toBe('started');
+    expect(again('started', [7, 8])).toBe('budget');
+  });
+
+  it('waits after a refusal until its reason has passed; then another one is told', () => {
+    expect(again('under-way', [1], true)).toBeUndefined();
+    expect(again('under-way', [1])).toBe('cool-down');
+    expect(again('cool-down', [5], true)).toBeUndefined();
+    expect(again('cool-down', [7], true)).toBe('under-way');
+    expect(again('budget', [7, 8])).toBeUndefined();
+    expect(again('budget', [7, 24])).toBe('started');
+    expect(again('not-asked', [], false, { ...triggers, performance: false })).toBeUndefined();
+    expect(again('not-asked', [])).toBe('started');
   });
 });

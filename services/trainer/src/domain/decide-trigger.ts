@@ -24,18 +24,47 @@ export function decideTrigger(
   triggers: TriggersSpec | undefined,
   reason: TriggerReason,
   nowMs: number,
-  { startedMs, underWay }: TriggerHistory,
+  history: TriggerHistory,
 ): TriggerDecision {
+  return refusalsOf(triggers, reason, nowMs, history)[0] ?? { decision: 'started', because: '' };
+}
+
+/**
+ * The next decision about something that goes on.
+ * @param before the last one @returns undefined = not yet: what spoke against a run then does so still, or the run that was started then has not ended or not cooled down
+ */
+export function decideAgain(
+  before: TriggerDecision['decision'],
+  triggers: TriggersSpec | undefined,
+  reason: TriggerReason,
+  nowMs: number,
+  history: TriggerHistory,
+): TriggerDecision | undefined {
+  const waitsFor: readonly Refusal[] = before === 'started' ? ['under-way', 'cool-down'] : [before];
+  const refusals = refusalsOf(triggers, reason, nowMs, history);
+  if (refusals.some(({ decision }) => waitsFor.includes(decision))) return undefined;
+  return refusals[0] ?? { decision: 'started', because: '' };
+}
+
+/** All that speaks against a run now, in the order in which it is told. */
+function refusalsOf(
+  triggers: TriggersSpec | undefined,
+  reason: TriggerReason,
+  nowMs: number,
+  { startedMs, underWay }: TriggerHistory,
+): (TriggerDecision & { readonly decision: Refusal })[] {
   if (triggers === undefined || !asksFor(triggers, reason))
-    return refuse('not-asked', `the pipeline's triggers do not ask for ${reason}`);
-  if (underWay) return refuse('under-way', 'a run of the pipeline has not ended');
+    return [{ decision: 'not-asked', because: `the pipeline's triggers do not ask for ${reason}` }];
+  const refusals: { decision: Refusal; because: string }[] = [];
+  const refuse = (decision: Refusal, because: string) => refusals.push({ decision, because });
+  if (underWay) refuse('under-way', 'a run of the pipeline has not ended');
   const cooledMs = Math.max(...startedMs) + triggers.cooldownMs; // of none: -Infinity
   if (nowMs < cooledMs)
-    return refuse('cool-down', `the last triggered run is too recent: not before ${new Date(cooledMs).toISOString()}`);
+    refuse('cool-down', `the last triggered run is too recent: not before ${new Date(cooledMs).toISOString()}`);
   const today = startedMs.filter((startMs) => startMs > nowMs - dayMs).length;
   if (today >= triggers.maxRunsPerDay)
-    return refuse('budget', `${today} triggered runs in 24 hours, maxRunsPerDay is ${triggers.maxRunsPerDay}`);
-  return { decision: 'started', because: '' };
+    refuse('budget', `${today} triggered runs in 24 hours, maxRunsPerDay is ${triggers.maxRunsPerDay}`);
+  return refusals;
 }
 
 function asksFor(triggers: TriggersSpec, reason: TriggerReason): boolean {
@@ -51,8 +80,4 @@ function asksFor(triggers: TriggersSpec, reason: TriggerReason): boolean {
     case 'new-data':
       return triggers.newData !== undefined;
   }
-}
-
-function refuse(decision: Refusal, because: string): TriggerDecision {
-  return { decision, because };
 }

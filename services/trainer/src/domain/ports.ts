@@ -19,8 +19,13 @@ export abstract class RunStore {
 
 /** What happened to a pipeline, and whether it started a run. */
 export interface Trigger extends TriggerDecision {
+  /** Of the pipeline, the occasion and the attempt. */
   readonly triggerKey: string;
   readonly pipeline: string;
+  /** What happened. */
+  readonly occasion: string;
+  /** Of the decisions about the same occasion, from 1 on. */
+  readonly attempt: number;
   readonly reason: TriggerReason;
   readonly summary: string;
   /** '' = none was started. */
@@ -33,9 +38,31 @@ export interface Trigger extends TriggerDecision {
 export abstract class TriggerStore {
   /** Rejects when the key is there already. */
   abstract add(trigger: Trigger): Promise<void>;
-  abstract get(triggerKey: string): Promise<Trigger | undefined>;
+  /** The decision with the highest attempt; undefined = nothing was decided about it. */
+  abstract latest(pipeline: string, occasion: string): Promise<Trigger | undefined>;
   /** When triggered runs of the pipeline were started, oldest first; sinceMs counts in. Wall clock, epoch ms. */
   abstract startedSince(pipeline: string, sinceMs: number): Promise<number[]>;
+}
+
+/** An alert that asks for another training. */
+export interface FiringAlert {
+  /** The same breach has the same one, whenever it happens. */
+  readonly fingerprint: string;
+  /** Wall clock, epoch ms. */
+  readonly startsMs: number;
+  readonly model: string;
+  readonly reason: TriggerReason;
+  readonly summary: string;
+}
+
+/** Alerts that ask for another training, durable: of each fingerprint the newest, and whether it is over. */
+export abstract class AlertStore {
+  /** @returns false, and nothing is changed, where it is known to be over, or one of its fingerprint that began later is known: alerts may be told late, and again */
+  abstract fires(alert: FiringAlert): Promise<boolean>;
+  /** It and those of its fingerprint that began earlier are over, for good; of one that is not known nothing is kept. */
+  abstract isOver(fingerprint: string, startsMs: number): Promise<void>;
+  /** What has not ended, oldest first. */
+  abstract firing(): Promise<FiringAlert[]>;
 }
 
 export interface JobResult {

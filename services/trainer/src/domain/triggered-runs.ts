@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Kind, ModelSpec, PipelineSpec, Specs } from '#libs/definitions/definition-kinds.js';
-import { decideTrigger, type TriggerReason } from './decide-trigger.js';
+import { decideAgain, decideTrigger, type TriggerDecision, type TriggerReason } from './decide-trigger.js';
 import type { RunStore, Trigger, TriggerStore } from './ports.js';
 
 const dayMs = 86_400_000;
@@ -14,7 +14,9 @@ export interface Occasion {
   readonly summary: string;
 }
 
-/** Runs that nobody asked for by hand. Each occasion is decided once for a pipeline, and the decision kept; one after another, so that two at once do not both pass the cool-down. */
+/**
+ * Runs that nobody asked for by hand. Each occasion is decided for a pipeline, and the decision kept; one after another, so that two at once do not both pass the cool-down.
+ */
 export class TriggeredRuns {
   private last: Promise<unknown> = Promise.resolve();
 
@@ -35,28 +37,52 @@ export class TriggeredRuns {
       .filter((pipeline) => model === undefined || pipeline.model === model);
   }
 
-  /** @returns the decision, of now or of an earlier time. Rejects when it could not be kept: tell the occasion again. */
+  /** Something that happened once. @returns the decision, of now or of an earlier time. Rejects when it could not be kept: tell the occasion again. */
   consider(pipeline: PipelineSpec, occasion: Occasion): Promise<Trigger> {
-    const mine = this.last.then(() => this.decide(pipeline, occasion));
+    return this.inTurn(() => this.decide(pipeline, occasion, false));
+  }
+
+  /** Something that goes on: decided once more when what the last decision waits for is over. @returns the last decision. Rejects as consider does. */
+  considerAgain(pipeline: PipelineSpec, occasion: Occasion): Promise<Trigger> {
+    return this.inTurn(() => this.decide(pipeline, occasion, true));
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.last.then(work);
     this.last = mine.catch(() => undefined); // the caller gets it
     return mine;
   }
 
-  private async decide(pipeline: PipelineSpec, { key, reason, summary }: Occasion): Promise<Trigger> {
-    const triggerKey = `${pipeline.name}/${key}`;
-    let trigger = await this.triggers.get(triggerKey);
-    if (trigger === undefined) {
-      const decidedMs = this.now();
-      const sinceMs = decidedMs - Math.max(dayMs, pipeline.triggers?.cooldownMs ?? 0);
-      const startedMs = await this.triggers.startedSince(pipeline.name, sinceMs);
-      const underWay = await this.runs.isUnderWay(pipeline.name);
-      const decided = decideTrigger(pipeline.triggers, reason, decidedMs, { startedMs, underWay });
-      const runId = decided.decision === 'started' ? randomUUID() : '';
-      trigger = { triggerKey, pipeline: pipeline.name, reason, summary, ...decided, runId, decidedMs };
-      await this.triggers.add(trigger);
-      if (runId !== '') await this.start(pipeline, trigger);
-      this.onDecided(trigger);
-    } else if (trigger.runId !== '') await this.start(pipeline, trigger); // in case the process ended between the two
+  private async decide(pipeline: PipelineSpec, occasion: Occasion, goesOn: boolean): Promise<Trigger> {
+    const { name, triggers } = pipeline;
+    const before = await this.triggers.latest(name, occasion.key);
+    if (before !== undefined && before.runId !== '') await this.start(pipeline, before); // in case the process ended between the two
+    if (before !== undefined && !goesOn) return before;
+    const nowMs = this.now();
+    const history = {
+      startedMs: await this.triggers.startedSince(name, nowMs - Math.max(dayMs, triggers?.cooldownMs ?? 0)),
+      underWay: await this.runs.isUnderWay(name),
+    };
+    if (before === undefined)
+      return this.keep(pipeline, occasion, 1, nowMs, decideTrigger(triggers, occasion.reason, nowMs, history));
+    const decided = decideAgain(before.decision, triggers, occasion.reason, nowMs, history);
+    return decided === undefined ? before : this.keep(pipeline, occasion, before.attempt + 1, nowMs, decided);
+  }
+
+  private async keep(
+    pipeline: PipelineSpec,
+    { key, reason, summary }: Occasion,
+    attempt: number,
+    decidedMs: number,
+    decided: TriggerDecision,
+  ): Promise<Trigger> {
+    const triggerKey = `${pipeline.name}/${key}${attempt === 1 ? '' : `/${attempt}`}`;
+    const runId = decided.decision === 'started' ? randomUUID() : '';
+    const about = { triggerKey, pipeline: pipeline.name, occasion: key, attempt, reason, summary };
+    const trigger: Trigger = { ...about, ...decided, runId, decidedMs };
+    await this.triggers.add(trigger);
+    if (runId !== '') await this.start(pipeline, trigger);
+    this.onDecided(trigger);
     return trigger;
   }
 

@@ -4,7 +4,9 @@ import type { Kind, Specs } from '#libs/definitions/definition-kinds.js';
 import type { ChunkHandler, ConsumeOptions, LogRecord, MessageLog } from '#libs/messaging/message-log.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { planOf } from '../../test/plan.js';
+import { FiringAlerts } from '../domain/firing-alerts.js';
 import { TriggeredRuns } from '../domain/triggered-runs.js';
+import { MemoryAlertStore } from '../outbound/memory-alert.store.js';
 import { MemoryRunStore } from '../outbound/memory-run.store.js';
 import { MemoryTriggerStore } from '../outbound/memory-trigger.store.js';
 import { AlertsConsumer } from './alerts.consumer.js';
@@ -28,13 +30,15 @@ async function setUp() {
     ['Pipeline/silent', { ...pipeline, name: 'silent' }],
   ]);
   const [store, decisions, errors] = [new MemoryRunStore(), new MemoryTriggerStore(), [] as string[]];
+  const clock = { ms: 5_000 };
   const runs = new TriggeredRuns(
     store,
     decisions,
     definitions,
     () => undefined,
-    () => 5_000,
+    () => clock.ms,
   );
+  const alerts = new FiringAlerts(new MemoryAlertStore(), runs);
   let handler: ChunkHandler | undefined;
   const log = {
     ensureTopics: async () => undefined,
@@ -43,7 +47,7 @@ async function setUp() {
       return { stop: async () => undefined };
     },
   } as unknown as MessageLog;
-  await new AlertsConsumer(log, runs, new Logger('test', 'warn', (line) => void errors.push(line))).start();
+  await new AlertsConsumer(log, alerts, new Logger('test', 'warn', (line) => void errors.push(line))).start();
   const deliver = (...values: Buffer[]) =>
     handler!({
       topic: 'alerts.raised.v1',
@@ -62,7 +66,11 @@ async function setUp() {
       })),
     });
   const started = async () => (await store.list('', 100)).map((run) => [run.plan.pipeline.name, run.reason]);
-  return { deliver, started, decisions, errors };
+  const endAll = async () => {
+    for (const { runId } of await store.list('', 100)) await store.setRun(runId, { state: 'succeeded' });
+    clock.ms += 10;
+  };
+  return { deliver, started, decisions, errors, alerts, endAll };
 }
 const encode = (change: Partial<Alert> = {}) => Buffer.from(Alert.encode({ ...firing, ...change }).finish());
 
@@ -76,6 +84,19 @@ describe('an alert', () => {
       ['p/alert/f1/1000', 'started'],
       ['silent/alert/f1/1000', 'not-asked'],
     ]);
+  });
+
+  it('is considered again for as long as it fires: whatever its end asks for, nothing is started after that', async () => {
+    const { deliver, started, alerts, endAll } = await setUp();
+    await deliver(encode());
+    await endAll();
+    await alerts.look();
+    expect(await started()).toHaveLength(2);
+    await deliver(encode({ state: 'resolved', actions: [] }));
+    await endAll();
+    await alerts.look();
+    await deliver(encode()); // a monitor that was killed may tell of the beginning once more
+    expect(await started()).toHaveLength(2);
   });
 
   it('of concept drift starts a run where the pipeline asks for that', async () => {

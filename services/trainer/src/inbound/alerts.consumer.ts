@@ -3,7 +3,7 @@ import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Chunk, Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { TriggerReason } from '../domain/decide-trigger.js';
-import type { TriggeredRuns } from '../domain/triggered-runs.js';
+import type { FiringAlerts } from '../domain/firing-alerts.js';
 
 const maxRecords = 100;
 /** Breaches that a pipeline can ask to be retrained for. */
@@ -13,13 +13,13 @@ const reasons = new Map<string, TriggerReason>([
   ['drift', 'drift'],
 ]);
 
-/** Alerts that ask for another training. One that comes again is the same occasion; one that cannot be read is logged and passed over. */
+/** Alerts that ask for another training, and their ends. One that comes again is the same occasion; one that cannot be read is logged and passed over. */
 export class AlertsConsumer {
   private consumer: Consumer | undefined;
 
   constructor(
     private readonly log: MessageLog,
-    private readonly runs: TriggeredRuns,
+    private readonly alerts: FiringAlerts,
     private readonly logger: Logger,
   ) {}
 
@@ -46,16 +46,17 @@ export class AlertsConsumer {
         this.logger.error('alert_unreadable', { partition, offset, error: errorMessage(error) });
         continue;
       }
-      await this.consider(alert);
+      await this.take(alert);
       await chunk.alive();
     }
   }
 
-  private async consider({ fingerprint, model, breach, state, summary, startsMs, actions }: Alert): Promise<void> {
+  private async take({ fingerprint, model, breach, state, summary, startsMs, actions }: Alert): Promise<void> {
+    // Whatever it asks for by now: the Monitor may have changed since it fired.
+    if (state === 'resolved') return this.alerts.isOver(fingerprint, startsMs);
     if (state !== 'firing' || !actions.includes('retrain')) return;
     const reason = reasons.get(breach);
     if (reason === undefined) return this.logger.warn('alert_not_trained_for', { fingerprint, model, breach });
-    const key = `alert/${fingerprint}/${startsMs}`;
-    for (const pipeline of this.runs.pipelines(model)) await this.runs.consider(pipeline, { key, reason, summary });
+    await this.alerts.fires({ fingerprint, startsMs, model, reason, summary });
   }
 }

@@ -9,8 +9,10 @@ export class MemoryTriggerStore extends TriggerStore {
     this.all.set(trigger.triggerKey, trigger);
   }
 
-  override async get(triggerKey: string): Promise<Trigger | undefined> {
-    return this.all.get(triggerKey);
+  override async latest(pipeline: string, occasion: string): Promise<Trigger | undefined> {
+    return [...this.all.values()]
+      .filter((one) => one.pipeline === pipeline && one.occasion === occasion)
+      .sort((a, b) => b.attempt - a.attempt)[0];
   }
 
   override async startedSince(pipeline: string, sinceMs: number): Promise<number[]> {

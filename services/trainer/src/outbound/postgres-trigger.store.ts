@@ -4,6 +4,8 @@ import { type Trigger, TriggerStore } from '../domain/ports.js';
 interface TriggerRow {
   readonly trigger_key: string;
   readonly pipeline: string;
+  readonly occasion: string;
+  readonly attempt: number;
   readonly reason: Trigger['reason'];
   readonly summary: string;
   readonly decision: Trigger['decision'];
@@ -19,15 +21,18 @@ export class PostgresTriggerStore extends TriggerStore {
   }
 
   override async add(trigger: Trigger): Promise<void> {
-    const { triggerKey, pipeline, reason, summary, decision, because, runId, decidedMs } = trigger;
+    const { triggerKey, pipeline, occasion, attempt, reason, summary, decision, because, runId, decidedMs } = trigger;
     await this.pool.query(
-      'INSERT INTO triggers (trigger_key, pipeline, reason, summary, decision, because, run_id, decided_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)',
-      [triggerKey, pipeline, reason, summary, decision, because, runId, decidedMs],
+      'INSERT INTO triggers (trigger_key, pipeline, occasion, attempt, reason, summary, decision, because, run_id, decided_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+      [triggerKey, pipeline, occasion, attempt, reason, summary, decision, because, runId, decidedMs],
     );
   }
 
-  override async get(triggerKey: string): Promise<Trigger | undefined> {
-    const { rows } = await this.pool.query<TriggerRow>('SELECT * FROM triggers WHERE trigger_key = $1', [triggerKey]);
+  override async latest(pipeline: string, occasion: string): Promise<Trigger | undefined> {
+    const { rows } = await this.pool.query<TriggerRow>(
+      'SELECT * FROM triggers WHERE pipeline = $1 AND occasion = $2 ORDER BY attempt DESC LIMIT 1',
+      [pipeline, occasion],
+    );
     return rows.map(toTrigger)[0];
   }
 
@@ -44,6 +49,8 @@ function toTrigger(row: TriggerRow): Trigger {
   return {
     triggerKey: row.trigger_key,
     pipeline: row.pipeline,
+    occasion: row.occasion,
+    attempt: row.attempt,
     reason: row.reason,
     summary: row.summary,
     decision: row.decision,

@@ -1,11 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Kind, Specs } from '#libs/definitions/definition-kinds.js';
-import { Logger } from '#libs/telemetry/logger.js';
 import { planOf } from '../../test/plan.js';
-import { TriggeredRuns } from '../domain/triggered-runs.js';
+import { TriggeredRuns } from './triggered-runs.js';
 import { MemoryRunStore } from '../outbound/memory-run.store.js';
 import { MemoryTriggerStore } from '../outbound/memory-trigger.store.js';
-import { ScheduleLoop } from './schedule.loop.js';
+import { DueSchedules } from './due-schedules.js';
 
 const { pipeline: plain, model } = planOf('p');
 const triggers = { schedule: '0 3 * * *', performance: false, drift: false, cooldownMs: 1, maxRunsPerDay: 9 };
@@ -26,11 +25,10 @@ function startAt(time: string) {
     () => undefined,
     () => clock.ms,
   );
-  const logger = new Logger('test', 'error', () => undefined);
-  const loop = new ScheduleLoop(runs, logger, () => clock.ms);
+  const schedules = new DueSchedules(runs, () => clock.ms);
   const lookAt = async (at: string): Promise<number> => {
     clock.ms = Date.parse(at);
-    await loop.look();
+    await schedules.look();
     for (const { runId } of await store.list('', 100)) await store.setRun(runId, { state: 'succeeded' });
     return (await store.list('p', 100)).length;
   };
