@@ -2,6 +2,8 @@ import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rollout } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { flightsRequest } from './flights-request.js';
+import { Narrator } from '../examples/flights/src/narrator.js';
+import { SecondPerson } from '../examples/flights/src/second-person.js';
 import { connect, percentile, print } from './load-test.js';
 
 /** What does a shadow cost the answers? Open loop at a fixed rate, blocks with and without a shadow by turns, in one run; needs the flights example's mesh, with its rollouts ended. */
@@ -48,7 +50,9 @@ async function ask(dueMs: number, latenciesMs: number[]): Promise<void> {
 async function withShadow(): Promise<number[]> {
   const cause = 'what does a shadow cost';
   const request = { endpoint, version: values.version, cause, fromStep: 0 };
-  const { rolloutId, state } = await client.registry.call((stub) => stub.startRollout, request, 10_000);
+  const { rolloutId } = await client.registry.call((stub) => stub.startRollout, request, 10_000);
+  await sleep(settleMs); // a second person approves meanwhile
+  const { state } = await client.registry.call((stub) => stub.getRollout, { rolloutId, endpoint: '' }, 10_000);
   if (state !== 'shadow') throw new Error(`the endpoint's first step is ${state}, not shadow`);
   await sleep(settleMs);
   const latenciesMs = await block();
@@ -63,6 +67,7 @@ async function withShadow(): Promise<number[]> {
   return latenciesMs;
 }
 
+const second = new SecondPerson(client.mesh, new Narrator(process.stderr));
 await block(); // warm
 const without: number[][] = [];
 const beside: number[][] = [];
@@ -82,4 +87,5 @@ print(values.json, {
   p99Ratio: middle(of(beside, 0.99).map((p99, i) => p99 / of(without, 0.99)[i]!)),
   failed: Object.fromEntries(failures),
 });
+await second.stop();
 client.close();

@@ -21,7 +21,7 @@ export class MeshClient {
   readonly validator;
   readonly governance;
 
-  constructor(readonly mesh: Pick<MeshState, 'services' | 'token' | 'clickhouseUrl' | 'infrastructure'>) {
+  constructor(readonly mesh: Pick<MeshState, 'services' | 'token' | 'callers' | 'clickhouseUrl' | 'infrastructure'>) {
     const { services, token } = mesh;
     this.registry = new Peer(RegistryClient, 'registry', services.registry.grpc, token);
     this.ingest = new Peer(IngestClient, 'ingest', services.ingest.grpc, token);

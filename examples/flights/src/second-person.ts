@@ -1,4 +1,3 @@
-import type { MeshState } from '#libs/boot/mesh-state.js';
 import type { Approval } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import type { ApprovalContent } from '#libs/definitions/approval-content.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
@@ -14,7 +13,7 @@ export class SecondPerson {
   private readonly looking: Promise<void>;
 
   constructor(
-    mesh: MeshState,
+    mesh: MeshClient['mesh'],
     private readonly narrator: Narrator,
   ) {
     const token = mesh.callers?.['risk'];
