@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { ensureTrainingPython } from '#deploy/local/launcher/training-python.js';
+import { ensurePython, ensureTrainingPython } from '#deploy/local/launcher/training-python.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { jensenShannon, ksOfHistograms, psi, wassersteinOfHistograms } from '../distances.js';
 import { histogramOf, quantileEdges } from '../histogram.js';
@@ -46,6 +46,16 @@ const cases: Record<string, Case> = {
   ),
 };
 
+/** As a histogram counts it: how many edges are not above the value. */
+function binOf(edges: readonly number[], value: number): number {
+  return edges.filter((edge) => edge <= value).length;
+}
+
+function deviationOf(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+}
+
 describe('drift statistics', () => {
   it("equal SciPy's, and Evidently's PSI, on the same rows", async () => {
     const python = await ensureTrainingPython(() => undefined);
@@ -71,4 +81,33 @@ describe('drift statistics', () => {
       expect(ksOfHistograms(a, b)).toBeLessThanOrEqual(found.ks + 1e-12);
     });
   }, 300_000);
+
+  it("equal Evidently's own, on the same rows", async () => {
+    const python = await ensurePython('python-evidently', 'requirements-evidently.lock', () => undefined);
+    const script = join(projectRoot(), 'libs/numeric/drift/test/evidently_oracle.py');
+    const binned = Object.values(cases).map(({ reference, current, edges }) => ({
+      reference,
+      current,
+      referenceBins: reference.map((value) => binOf(edges, value)),
+      currentBins: current.map((value) => binOf(edges, value)),
+    }));
+    const input = JSON.stringify(binned);
+    const env = { ...process.env, DO_NOT_TRACK: '1' };
+    const { stdout, stderr, status } = spawnSync(python, [script], { input, encoding: 'utf8', maxBuffer: 1e8, env });
+    expect([status, stderr]).toEqual([0, '']);
+    const oracle = JSON.parse(stdout) as Record<string, number>[];
+    Object.entries(cases).forEach(([title, { reference, current, edges }], i) => {
+      const [a, b] = [histogramOf(reference, edges), histogramOf(current, edges)];
+      const found = {
+        psi: psi(a.counts, b.counts),
+        js: jensenShannon(a.counts, b.counts),
+        wasserstein: wassersteinOfSamples(reference, current) / deviationOf(reference),
+      };
+      for (const [statistic, value] of Object.entries(found)) {
+        const expected = oracle[i]![statistic]!;
+        const error = Math.abs(value - expected) / Math.max(1, Math.abs(expected));
+        expect({ title, statistic, value, expected, within: error < 1e-6 }).toMatchObject({ within: true });
+      }
+    });
+  }, 600_000);
 });
