@@ -4,7 +4,7 @@ import type { Rollout } from '#libs/contracts/generated/millrace/registry/v1/reg
 import { flightsRequest } from './flights-request.js';
 import { Narrator } from '../examples/flights/src/narrator.js';
 import { SecondPerson } from '../examples/flights/src/second-person.js';
-import { connect, percentile, print } from './load-test.js';
+import { connect, onSchedule, percentile, print } from './load-test.js';
 
 /** What does a shadow cost the answers? Open loop at a fixed rate, blocks with and without a shadow by turns, in one run; needs the flights example's mesh, with its rollouts ended. */
 const { values } = parseArgs({
@@ -24,17 +24,10 @@ const client = connect();
 const failures = new Map<string, number>();
 let next = 0;
 
-/** Sends on schedule whatever comes back; a latency counts from when its request was due. */
+/** A latency counts from when its request was due. */
 async function block(): Promise<number[]> {
   const latenciesMs: number[] = [];
-  const calls: Promise<void>[] = [];
-  const startedMs = performance.now();
-  for (let sent = 0; sent < rate * seconds;) {
-    const due = Math.min(rate * seconds, Math.floor(((performance.now() - startedMs) * rate) / 1_000));
-    for (; sent < due; sent += 1) calls.push(ask(startedMs + (sent * 1_000) / rate, latenciesMs));
-    await sleep(1);
-  }
-  await Promise.all(calls);
+  await onSchedule(rate, seconds, (dueMs) => ask(dueMs, latenciesMs));
   return latenciesMs;
 }
 

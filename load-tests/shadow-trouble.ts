@@ -14,7 +14,7 @@ import { fromMessage } from '../services/inference-gateway/src/inbound/infer-mes
 import { inferenceGatewayMetrics } from '../services/inference-gateway/src/inference-gateway.metrics.js';
 import { WalPredictionLog } from '../services/inference-gateway/src/outbound/wal-prediction.log.js';
 import { FakeFeatures, FakeRunner, flights, live, withCandidate } from '../services/inference-gateway/test/fakes.js';
-import { percentile, print } from './load-test.js';
+import { onSchedule, percentile, print } from './load-test.js';
 
 /**
  * Do answers feel a shadow that hangs, is slow or fails? The gateway's own way from request to answer, with its real write-ahead log; features come at once, a model takes 2 ms.
@@ -73,14 +73,7 @@ async function block(shadow: ((rows: number) => Promise<Float32Array>) | undefin
       failed += 1;
     }
   };
-  const calls: Promise<void>[] = [];
-  const startedMs = performance.now();
-  while (calls.length < rate * seconds) {
-    const due = Math.min(rate * seconds, Math.floor(((performance.now() - startedMs) * rate) / 1_000));
-    while (calls.length < due) calls.push(ask(startedMs + (calls.length * 1_000) / rate, calls.length));
-    await sleep(1);
-  }
-  await Promise.all(calls);
+  await onSchedule(rate, seconds, ask);
   await mirror.stop(0);
   await log.close();
   const blocks = (await wal.readAfter(0, 1e9)).map(({ payload }) => PredictionBlock.decode(payload));

@@ -26,6 +26,7 @@ import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { readTraceparents, type RpcSpan, startServerSpan, traceOfMetadata } from './rpc-spans.js';
 import { reflectedFiles } from './reflected-files.js';
+import { endAtExpiry, pump } from './served-streams.js';
 import { toServiceError } from './status.js';
 import { blameUnreadableRequests } from './unreadable-requests.js';
 
@@ -248,22 +249,30 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     refuse: (error: unknown) => void,
     isDuplex = false,
   ): void {
-    const checked = (caller: Caller): ServedContext => {
-      if (rule === undefined) return contextOf(call, caller, {});
-      if (rule.eachMessage !== true) this.authorize(call, caller, rule, request);
-      // Health questions are not traced, and nobody who may not call makes a span.
-      return contextOf(call, caller, this.tracing.enabled ? this.traced(call, isDuplex) : {});
-    };
     let context: ServedContext;
     try {
       const caller =
         rule === undefined ? anonymous : this.guard.authenticate(call.metadata.get('authorization')[0]?.toString());
-      if (caller instanceof Promise) return void caller.then(checked).then(run, refuse);
-      context = checked(caller);
+      if (caller instanceof Promise)
+        return void caller.then((one) => this.checked(call, request, rule, one, isDuplex)).then(run, refuse);
+      context = this.checked(call, request, rule, caller, isDuplex);
     } catch (error) {
       return refuse(error);
     }
     run(context);
+  }
+
+  private checked(
+    call: AnyCall,
+    request: unknown,
+    rule: AccessRule | undefined,
+    caller: Caller,
+    isDuplex: boolean,
+  ): ServedContext {
+    if (rule === undefined) return contextOf(call, caller, {});
+    if (rule.eachMessage !== true) this.authorize(call, caller, rule, request);
+    // Health questions are not traced, and nobody who may not call makes a span.
+    return contextOf(call, caller, this.tracing.enabled ? this.traced(call, isDuplex) : {});
   }
 
   private authorize(call: AnyCall, caller: Caller, rule: AccessRule, request: unknown): void {
@@ -323,9 +332,6 @@ type AnyCall =
   | ServerDuplexStream<never, never>;
 
 const anonymous: Caller = { name: 'anonymous', roles: [] };
-/** What a timer can wait. */
-const maxTimerMs = 2 ** 31 - 1;
-
 type Traced = Pick<ServedContext, 'trace' | 'span' | 'messageSpan'>;
 
 function contextOf(call: AnyCall, caller: Caller, traced: Traced): ServedContext {
@@ -349,41 +355,8 @@ function contextOf(call: AnyCall, caller: Caller, traced: Traced): ServedContext
   };
 }
 
-/** A stream ends with the token that opened it. */
-function endAtExpiry(call: AnyCall, { name, expiresMs }: Caller, end: (error: MillraceError) => void): void {
-  if (expiresMs === undefined) return;
-  const expire = (): void => {
-    if (!call.cancelled)
-      end(
-        new MillraceError('unauthenticated', `authorization: the JWT of ${name} has expired; call again with another`),
-      );
-  };
-  const timer = setTimeout(expire, Math.min(expiresMs - Date.now(), maxTimerMs)).unref();
-  for (const event of ['finish', 'close', 'cancelled']) (call as EventEmitter).once(event, () => clearTimeout(timer));
-}
-
 function ruleOf(path: string): AccessRule {
   const rule = accessRules.get(path);
   if (rule === undefined) throw new Error(`no access rule for rpc ${path}`);
   return rule;
-}
-
-async function pump(messages: AsyncIterable<unknown>, call: ServerWritableStream<never, unknown>): Promise<void> {
-  for await (const message of messages) {
-    if (call.cancelled || call.writableEnded) return;
-    if (!call.write(message)) await drained(call);
-  }
-  if (!call.writableEnded) call.end();
-}
-
-/** Or ended otherwise. */
-function drained(call: ServerWritableStream<never, unknown>): Promise<void> {
-  const events = ['drain', 'cancelled', 'error'];
-  return new Promise((resolve) => {
-    const done = (): void => {
-      for (const event of events) call.off(event, done);
-      resolve();
-    };
-    for (const event of events) call.on(event, done);
-  });
 }

@@ -11,6 +11,7 @@ import { Wiring } from '#libs/messaging/wiring.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
+import { until } from '#libs/testing/until.js';
 
 const analystsToken = 'the-token-of-an-analyst';
 /** Other tests may write to the same topics. */
@@ -57,11 +58,6 @@ afterAll(async () => {
 
 const list = () => caller.call((stub) => stub.listDefinitions, { kind: 'Policy', name: policy }, 5_000);
 const scrape = () => fetch(`${registry.httpUrl}/metrics`, { headers: { authorization: `Bearer ${analystsToken}` } });
-
-async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + 30_000; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 50)))
-    if (Date.now() > end) throw new Error(`${what}: not within 30 s`);
-}
 
 it('a caller without a role that may is refused over gRPC and HTTP, and both are on the audit topic', async () => {
   await expect(list()).rejects.toMatchObject({

@@ -12,6 +12,7 @@ import { Peer } from '#libs/rpc/grpc-client.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { audience, JwtIssuer } from '#libs/testing/jwt-issuer.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
+import { until } from '#libs/testing/until.js';
 
 /** Other tests write to the same topics. */
 const [ada, policy] = [`ada-${randomUUID()}`, `jwt-${randomUUID().slice(0, 8)}`];
@@ -59,11 +60,6 @@ const list = (bearer: string) =>
   withPeer(bearer, (peer) => peer.call((stub) => stub.listDefinitions, { kind: 'Policy', name: policy }, 5_000));
 const scrape = (bearer: string) =>
   fetch(`${registry.httpUrl}/metrics`, { headers: { authorization: `Bearer ${bearer}` } });
-
-async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + 30_000; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 50)))
-    if (Date.now() > end) throw new Error(`${what}: not within 30 s`);
-}
 
 it('the bearer of a JWT may what policies say its roles may, over gRPC and HTTP; what is refused is on the audit topic', async () => {
   const jwt = await issuer.sign({ sub: ada, realm_access: { roles: [policy, 'admin'] } });

@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Command } from 'commander';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { AccessGuard } from '#libs/auth/access-guard.js';
 import { Authorizer } from '#libs/auth/authorizer.js';
 import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
@@ -18,6 +17,7 @@ import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { addApprovalsCommands } from '../src/commands/approvals.command.js';
 import { actAs } from '../src/connection.js';
+import { printedBy } from './printed-by.js';
 
 const [mine, theirs] = ['a-token-of-sixteen-and-more', 'another-token-of-sixteen'];
 const address = '127.0.0.1:47199';
@@ -71,22 +71,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** What a command prints. */
-async function millrace(...words: string[]): Promise<string> {
-  let printed = '';
-  const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
-  try {
-    const program = new Command();
-    addApprovalsCommands(program);
-    await program.parseAsync(['approvals', ...words], { from: 'user' });
-  } finally {
-    write.mockRestore();
-  }
-  return printed;
-}
+const millrace = (...words: string[]): Promise<string> => printedBy(addApprovalsCommands, 'approvals', ...words);
 
 describe('millrace approvals', () => {
   it('list has a line for each, and --waiting those that wait', async () => {

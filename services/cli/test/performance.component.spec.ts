@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type MeshState, writeMeshState } from '#libs/boot/mesh-state.js';
 import {
   type GetPerformanceRequest,
@@ -14,6 +13,7 @@ import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { addPerformanceCommand } from '../src/commands/performance.command.js';
+import { printedBy } from './printed-by.js';
 
 const token = 'a-token-of-sixteen-and-more';
 const address = '127.0.0.1:47197';
@@ -48,21 +48,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function millrace(...words: string[]): Promise<string[]> {
-  let printed = '';
-  const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
-  try {
-    const program = new Command();
-    addPerformanceCommand(program);
-    await program.parseAsync(['performance', ...words], { from: 'user' });
-  } finally {
-    write.mockRestore();
-  }
-  return printed.split('\n');
-}
+const millrace = async (...words: string[]): Promise<string[]> =>
+  (await printedBy(addPerformanceCommand, 'performance', ...words)).split('\n');
 
 describe('millrace performance', () => {
   it('shows what came true beside what scores said, each with its interval, and concept drift', async () => {

@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Command } from 'commander';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type MeshState, writeMeshState } from '#libs/boot/mesh-state.js';
 import {
   Evidence,
@@ -25,6 +24,7 @@ import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { addRolloutCommands } from '../src/commands/rollout.command.js';
+import { printedBy } from './printed-by.js';
 
 const token = 'a-token-of-sixteen-and-more';
 const address = '127.0.0.1:47196';
@@ -107,22 +107,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** What a command prints. */
-async function millrace(...words: string[]): Promise<string> {
-  let printed = '';
-  const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
-  try {
-    const program = new Command();
-    addRolloutCommands(program);
-    await program.parseAsync(['rollout', ...words], { from: 'user' });
-  } finally {
-    write.mockRestore();
-  }
-  return printed;
-}
+const millrace = (...words: string[]): Promise<string> => printedBy(addRolloutCommands, 'rollout', ...words);
 
 describe('millrace rollout', () => {
   it('status shows steps, moves with their causes, and each guardrail beside its thresholds', async () => {

@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Command } from 'commander';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type MeshState, writeMeshState } from '#libs/boot/mesh-state.js';
 import {
   GovernanceService,
@@ -15,6 +14,7 @@ import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { addTraceCommand } from '../src/commands/trace.command.js';
+import { printedBy } from './printed-by.js';
 
 const token = 'a-token-of-sixteen-and-more';
 const address = '127.0.0.1:47197';
@@ -57,22 +57,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** What the command prints. */
-async function millrace(...words: string[]): Promise<string> {
-  let printed = '';
-  const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
-  try {
-    const program = new Command();
-    addTraceCommand(program);
-    await program.parseAsync(['trace', ...words], { from: 'user' });
-  } finally {
-    write.mockRestore();
-  }
-  return printed;
-}
+const millrace = (...words: string[]): Promise<string> => printedBy(addTraceCommand, 'trace', ...words);
 
 describe('millrace trace', () => {
   it('shows each link with its facts, aligned, and what is not recorded', async () => {

@@ -14,6 +14,7 @@ import { Wiring } from '#libs/messaging/wiring.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
+import { until } from '#libs/testing/until.js';
 import { eventIn } from '../src/domain/audit-leaf.js';
 import { governanceMetrics } from '../src/governance.metrics.js';
 import { ApprovalsHandlers } from '../src/inbound/approvals.handlers.js';
@@ -115,19 +116,12 @@ async function publish(...values: (Rollout | Buffer)[]): Promise<void> {
   await registry.publisher('rolloutsChanged').publish(records);
 }
 
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const untilMs = Date.now() + 30_000; !(await condition());) {
-    if (Date.now() > untilMs) throw new Error(`${what}: waited in vain`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 const known = async (digest: string): Promise<Approval | undefined> => (await handlers.find([digest]))[0];
 const isKnown = (digest: string) => async (): Promise<boolean> => (await known(digest)) !== undefined;
 async function asking(change: Partial<Rollout> = {}, quorum = 2): Promise<Asked> {
   const one = asked(change, quorum);
   await publish(one.rollout);
-  await until('the approval', isKnown(one.digest));
+  await until(isKnown(one.digest), 'the approval');
   return one;
 }
 const vote = (digest: string, name: string, approve = true, roles: readonly string[] = ['model-risk']) =>
@@ -146,7 +140,7 @@ describe('a rollout that waits', () => {
     const [first, forged, moved, last] = [asked(), asked({ approvalDigest: 'f'.repeat(64) }), asked(), asked()];
     const another = { ...moved.rollout, rolloutId: randomUUID() };
     await publish(first.rollout, forged.rollout, another, Buffer.from([0xff, 0xff]), first.rollout, last.rollout);
-    await until('the last of them', isKnown(last.digest));
+    await until(isKnown(last.digest), 'the last of them');
     expect(await known(first.digest)).toMatchObject({
       subject: `rollouts/${first.rollout.rolloutId}`,
       state: 'waiting',
@@ -168,7 +162,7 @@ describe('a rollout that waits', () => {
   it('that ends otherwise is withdrawn, and comes back by no redelivery', async () => {
     const { rollout, digest } = await asking();
     await publish({ ...rollout, state: 'aborted' }, rollout);
-    await until('the withdrawal', async () => (await known(digest))?.state === 'withdrawn');
+    await until(async () => (await known(digest))?.state === 'withdrawn', 'the withdrawal');
     const later = await asking();
     expect((await known(digest))?.state).toBe('withdrawn');
     await expect(vote(digest, 'bo')).rejects.toMatchObject({ code: 'failed-precondition' });
@@ -201,7 +195,7 @@ describe('a vote', () => {
     const decided = await vote(digest, 'cy', true, ['reader', 'model-risk']);
     expect(decided).toMatchObject({ state: 'approved', votes: [{ voter: 'bo' }, { voter: 'cy' }] });
     await expect(vote(digest, 'di')).rejects.toMatchObject({ code: 'failed-precondition' });
-    await until('the decision', () => decidedOf(digest).length > 0);
+    await until(() => decidedOf(digest).length > 0, 'the decision');
     await publish({ ...rollout, state: 'shadow' });
     const after = await asking(); // what came before it has been read
     expect(await known(digest)).toMatchObject({ state: 'approved' });
@@ -237,7 +231,7 @@ describe('a vote', () => {
   it('against ends it, with who said so', async () => {
     const { digest } = await asking();
     expect(await vote(digest, 'eve', false)).toMatchObject({ state: 'rejected' });
-    await until('the decision', () => decidedOf(digest).length > 0);
+    await until(() => decidedOf(digest).length > 0, 'the decision');
     expect(decidedOf(digest)).toMatchObject([{ approved: false, votes: [{ voter: 'eve', approve: false }] }]);
   }, 60_000);
 
@@ -269,8 +263,8 @@ describe('a decision', () => {
     for (const times of [1, 2]) {
       publisher = new DecisionsPublisher(store, governance.publisher('approvalsDecided'), quiet);
       publisher.start();
-      await until('the decision', () => decidedOf(digest).length >= times);
-      await until('the mark', async () => (await store.unpublished(10)).length === 0);
+      await until(() => decidedOf(digest).length >= times, 'the decision');
+      await until(async () => (await store.unpublished(10)).length === 0, 'the mark');
       await publisher.stop();
       await pool.query(`UPDATE approvals SET published = false WHERE digest = '${digest}'`);
     }

@@ -12,6 +12,7 @@ import { generator } from '#libs/numeric/generator.js';
 import { connectClickHouse } from '#libs/storage/clickhouse.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
+import { until } from '#libs/testing/until.js';
 import { JudgeLoop } from '../src/inbound/judge.loop.js';
 import { MonitorGrpc } from '../src/inbound/monitor.grpc.js';
 import { PredictionsConsumer } from '../src/inbound/predictions.consumer.js';
@@ -112,12 +113,6 @@ async function count(table: string, rolloutId: string): Promise<number> {
   const query = `SELECT toUInt32(count()) AS n FROM monitoring.${table} WHERE rollout_id = {rolloutId: String}`;
   const result = await clickhouse.query({ query, query_params: { rolloutId }, format: 'JSONEachRow' });
   return (await result.json<{ n: number }>())[0]!.n;
-}
-async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (const untilMs = Date.now() + 30_000; !(await condition());) {
-    if (Date.now() > untilMs) throw new Error('waited in vain');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 const guardrails = { alpha: 0.05, errors: { margin: 0.01 }, logloss: { margin: 0.02 } };
 const rolloutOf = (rolloutId: string, state: string, guardrailsSpec: object = guardrails): Rollout =>

@@ -20,6 +20,7 @@ import { Peer } from '#libs/rpc/grpc-client.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
+import { until } from '#libs/testing/until.js';
 
 const name = 'approval-test';
 const service = (expression: string) =>
@@ -67,13 +68,6 @@ function decision({ rolloutId, approvalDigest }: Rollout, change: Partial<Approv
 }
 const publish = (...values: Buffer[]) =>
   log.publisher('approvalsDecided').publish(values.map((value) => ({ key: Buffer.from('r'), value, headers: {} })));
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const untilMs = Date.now() + 30_000; !(await condition());) {
-    if (Date.now() > untilMs) throw new Error('waited in vain');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 /** Publishes, and waits until the registry has decided on all of them. */
 async function decided(...values: Buffer[]): Promise<void> {

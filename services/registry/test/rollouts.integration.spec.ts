@@ -20,6 +20,7 @@ import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
+import { until } from '#libs/testing/until.js';
 
 const endpoint = 'rollout-test';
 const steps = 'rollout: [{shadow: {predictions: 10}}, {canary: {percent: 5, predictions: 10}}]';
@@ -73,13 +74,6 @@ const verdict = ({ rolloutId, generation, step }: Rollout, outcome: string): Buf
   );
 const publish = (...values: Buffer[]) =>
   log.publisher('rolloutsJudged').publish(values.map((value) => ({ key: Buffer.from('r'), value, headers: {} })));
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const untilMs = Date.now() + 30_000; !(await condition());) {
-    if (Date.now() > untilMs) throw new Error('waited in vain');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 /** Publishes, and waits until the registry has decided on all of them. */
 async function judged(...values: Buffer[]): Promise<void> {
