@@ -10,6 +10,7 @@ import {
   type InferBatch,
   InferResult,
   type PrepareRequest,
+  PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { Logger } from '#libs/telemetry/logger.js';
@@ -43,7 +44,7 @@ beforeAll(async () => {
     prepare: handle.unary(async ({ onnxSha256 }: PrepareRequest, { caller }) => {
       if (onnxSha256 === 'missing') throw new MillraceError('not-found', 'onnx_sha256: "missing" is not in the store');
       if (onnxSha256 === 'bug') throw new TypeError('secret internals');
-      return { inputName: caller.name, outputName: '', loadMs: 0 };
+      return PrepareResponse.create({ inputName: caller.name });
     }),
     infer: handle.duplex((stream: ServerDuplexStream<InferBatch, InferResult>) => {
       stream.on('data', ({ batchId }: InferBatch) => stream.write(InferResult.fromPartial({ batchId })));

@@ -1,10 +1,11 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import {
-  type InferBatch,
+  InferBatch,
   InferenceWorkerClient,
   InferenceWorkerService,
   InferResult,
+  PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
@@ -36,7 +37,7 @@ beforeAll(async () => {
   server.addService(InferenceWorkerService, {
     prepare: handle.unary(async (_: unknown, { trace }: CallContext) => {
       seen.push(trace);
-      return { inputName: '', outputName: '', loadMs: 0 };
+      return PrepareResponse.create();
     }),
     infer: handle.duplex((stream: ServerDuplexStream<InferBatch, InferResult>, { messageSpan }: CallContext) => {
       stream.on('data', ({ batchId, traceparents, timeoutMs }: InferBatch) => {
@@ -65,13 +66,7 @@ async function message(fields: Partial<InferBatch>, caller?: string): Promise<Tr
   const trace = parseTraceContext(caller);
   const stream = peer.stub.infer(trace === undefined ? metadata : withTrace(metadata, trace));
   stream.write({
-    batchId: 1,
-    onnxSha256: '',
-    rows: 0,
-    features: 0,
-    input: Buffer.alloc(0),
-    timeoutMs: 0,
-    traceparents: [],
+    ...InferBatch.create({ batchId: 1 }),
     ...fields,
   });
   stream.end();

@@ -14,7 +14,7 @@ import {
 import { ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import {
   type InferBatch,
-  type InferResult,
+  InferResult,
   InferenceWorkerService,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
@@ -104,10 +104,16 @@ function worker(slowMs: () => number) {
   const answer = ({ batchId, rows, features, input }: InferBatch): InferResult => {
     const values = float32View(input);
     const output = float32Bytes(Float32Array.from({ length: rows }, (_, i) => values[i * features]! / 1_000));
-    return { batchId, output, columns: 1, errorCode: '', errorMessage: '', runUs: 1 };
+    return { ...InferResult.create({ batchId }), output, columns: 1, runUs: 1 };
   };
   return {
-    prepare: handle.unary(async () => ({ inputName: 'input', outputName: 'output', loadMs: 0 })),
+    prepare: handle.unary(async () => ({
+      inputName: 'input',
+      outputName: 'output',
+      loadMs: 0,
+      inputs: [],
+      outputs: [],
+    })),
     infer: handle.duplex((stream: ServerDuplexStream<InferBatch, InferResult>) => {
       stream.on('data', (batch: InferBatch) => void sleep(slowMs()).then(() => stream.write(answer(batch))));
       stream.on('end', () => stream.end());

@@ -6,7 +6,7 @@ import type { Pool } from 'pg';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { Judgement } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import {
-  type ModelVersion,
+  ModelVersion,
   RegistryClient,
   Rollout,
   Route,
@@ -119,7 +119,8 @@ function createVersion(sha256: string, digest: string, runId: string, features: 
     createdMs: 0,
   };
   const names = { task: 'binary', inputName: 'x', outputName: 'y', codeCommit: '', referenceSha256: '' };
-  return peer.call((stub) => stub.createModelVersion, { ...version, ...whole, ...names }, 10_000);
+  const asked = ModelVersion.create({ ...version, ...whole, ...names });
+  return peer.call((stub) => stub.createModelVersion, asked, 10_000);
 }
 
 beforeAll(async () => {

@@ -59,6 +59,11 @@ export function unlogged(
       rolloutId: candidate?.rolloutId ?? '',
       rolloutStep: candidate?.step ?? 0,
       traceId: trace?.traceId ?? '',
+      featuresUs: Math.round((scored.timesMs?.features ?? 0) * 1_000),
+      inferUs: Math.round((scored.timesMs?.infer ?? 0) * 1_000),
+      cached: false,
+      explained: false,
+      payloadSampledOut: false,
     };
     return { prediction, snapshot, startedMs, trace };
   });

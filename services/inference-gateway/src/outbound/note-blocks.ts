@@ -43,7 +43,7 @@ export class NoteBlocks {
   }
 
   private write(notes: Gathered): void {
-    const block = { walId: this.wal.id, sequence: this.wal.nextSequence, predictions: [], snapshots: [], ...notes };
+    const block = PredictionBlock.create({ walId: this.wal.id, sequence: this.wal.nextSequence, ...notes });
     const size = notes.shadows.length + notes.failures.length + notes.unmirrored.length;
     this.written = this.wal.append(PredictionBlock.encode(block).finish()).catch(() => this.onUnkept(size));
   }

@@ -98,6 +98,7 @@ export class WalPredictionLog extends PredictionLog {
       shadows: [],
       failures: [],
       unmirrored: [],
+      feedback: [],
     };
     return { block, ids: predictions.map(({ predictionId }) => predictionId) };
   }

@@ -136,6 +136,10 @@ export class WorkerPoolClient extends ModelRunner {
       features: input.length / rows,
       input: float32Bytes(input),
       timeoutMs: this.timeoutMs,
+      tensors: [],
+      outputNames: [],
+      explain: false,
+      backgroundSha256: '',
     });
     const output = float32View(result.output);
     let first = 0;

@@ -5,7 +5,7 @@ import {
   InferenceWorkerService,
   type InferResult,
   type PrepareRequest,
-  type PrepareResponse,
+  PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
@@ -44,6 +44,10 @@ export class InferenceWorkerGrpc implements OnModuleInit {
         'failed-precondition',
         `bad-shape: features: ${request.features}; model ${request.onnxSha256} reads ${model.features}`,
       );
-    return { inputName: model.inputName, outputName: model.outputName, loadMs: Math.round(model.loadMs) };
+    return PrepareResponse.create({
+      inputName: model.inputName,
+      outputName: model.outputName,
+      loadMs: Math.round(model.loadMs),
+    });
   }
 }

@@ -6,6 +6,18 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import {
+  type CallOptions,
+  type ChannelCredentials,
+  Client,
+  type ClientOptions,
+  type ClientUnaryCall,
+  type handleUnaryCall,
+  makeGenericClientConstructor,
+  type Metadata,
+  type ServiceError,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import { StreamPosition } from "../../features/v1/features.js";
 
 export const protobufPackage = "millrace.predictions.v1";
@@ -23,6 +35,40 @@ export interface PredictionBlock {
   shadows: ShadowPrediction[];
   failures: Failure[];
   unmirrored: Unmirrored[];
+  feedback: Feedback[];
+}
+
+/** What became of a prediction, as its caller tells. */
+export interface Feedback {
+  /** "<wal_id>-<sequence>-f<number>", unique for ever */
+  feedbackId: string;
+  predictionId: string;
+  /** what was true: binary 0 or 1, regression the value; NaN = only words or a score were given */
+  label: number;
+  /** how well it served, in the caller's own unit; NaN = none */
+  score: number;
+  /** at most 2,000 characters */
+  comment: string;
+  caller: string;
+  /** wall clock */
+  givenAtMs: number;
+}
+
+export interface GiveFeedbackRequest {
+  /** 1 to 1,000 */
+  items: FeedbackItem[];
+}
+
+export interface FeedbackItem {
+  predictionId: string;
+  label?: number | undefined;
+  score?: number | undefined;
+  comment: string;
+}
+
+export interface GiveFeedbackResponse {
+  /** in order */
+  feedbackIds: string[];
 }
 
 /** What a candidate said of a request that the live version answered. */
@@ -118,10 +164,29 @@ export interface Prediction {
   rolloutStep: number;
   /** W3C, 32 hexadecimal digits; empty = not sampled */
   traceId: string;
+  /** of latency_us: the wait for the vector */
+  featuresUs: number;
+  /** of latency_us: the wait for the score */
+  inferUs: number;
+  /** answered from the endpoint's response cache, without a run */
+  cached: boolean;
+  /** contributions were answered too */
+  explained: boolean;
+  /** request_json and features were left out, by the endpoint's log.sample */
+  payloadSampledOut: boolean;
 }
 
 function createBasePredictionBlock(): PredictionBlock {
-  return { walId: "", sequence: 0, predictions: [], snapshots: [], shadows: [], failures: [], unmirrored: [] };
+  return {
+    walId: "",
+    sequence: 0,
+    predictions: [],
+    snapshots: [],
+    shadows: [],
+    failures: [],
+    unmirrored: [],
+    feedback: [],
+  };
 }
 
 export const PredictionBlock: MessageFns<PredictionBlock> = {
@@ -146,6 +211,9 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
     }
     for (const v of message.unmirrored) {
       Unmirrored.encode(v!, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.feedback) {
+      Feedback.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -219,6 +287,14 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
             message.unmirrored.push(Unmirrored.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.feedback.push(Feedback.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -243,6 +319,335 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
     message.shadows = object.shadows?.map((e) => ShadowPrediction.fromPartial(e)) || [];
     message.failures = object.failures?.map((e) => Failure.fromPartial(e)) || [];
     message.unmirrored = object.unmirrored?.map((e) => Unmirrored.fromPartial(e)) || [];
+    message.feedback = object.feedback?.map((e) => Feedback.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFeedback(): Feedback {
+  return { feedbackId: "", predictionId: "", label: 0, score: 0, comment: "", caller: "", givenAtMs: 0 };
+}
+
+export const Feedback: MessageFns<Feedback> = {
+  encode(message: Feedback, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.feedbackId !== "") {
+      writer.uint32(10).string(message.feedbackId);
+    }
+    if (message.predictionId !== "") {
+      writer.uint32(18).string(message.predictionId);
+    }
+    if (message.label !== 0) {
+      writer.uint32(25).double(message.label);
+    }
+    if (message.score !== 0) {
+      writer.uint32(33).double(message.score);
+    }
+    if (message.comment !== "") {
+      writer.uint32(42).string(message.comment);
+    }
+    if (message.caller !== "") {
+      writer.uint32(50).string(message.caller);
+    }
+    if (message.givenAtMs !== 0) {
+      writer.uint32(56).int64(message.givenAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Feedback {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFeedback();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.feedbackId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.predictionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.label = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.score = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.comment = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.givenAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Feedback>): Feedback {
+    return Feedback.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Feedback>): Feedback {
+    const message = createBaseFeedback();
+    message.feedbackId = object.feedbackId ?? "";
+    message.predictionId = object.predictionId ?? "";
+    message.label = object.label ?? 0;
+    message.score = object.score ?? 0;
+    message.comment = object.comment ?? "";
+    message.caller = object.caller ?? "";
+    message.givenAtMs = object.givenAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseGiveFeedbackRequest(): GiveFeedbackRequest {
+  return { items: [] };
+}
+
+export const GiveFeedbackRequest: MessageFns<GiveFeedbackRequest> = {
+  encode(message: GiveFeedbackRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.items) {
+      FeedbackItem.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GiveFeedbackRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGiveFeedbackRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.items.push(FeedbackItem.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GiveFeedbackRequest>): GiveFeedbackRequest {
+    return GiveFeedbackRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GiveFeedbackRequest>): GiveFeedbackRequest {
+    const message = createBaseGiveFeedbackRequest();
+    message.items = object.items?.map((e) => FeedbackItem.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFeedbackItem(): FeedbackItem {
+  return { predictionId: "", label: undefined, score: undefined, comment: "" };
+}
+
+export const FeedbackItem: MessageFns<FeedbackItem> = {
+  encode(message: FeedbackItem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.predictionId !== "") {
+      writer.uint32(10).string(message.predictionId);
+    }
+    if (message.label !== undefined) {
+      writer.uint32(17).double(message.label);
+    }
+    if (message.score !== undefined) {
+      writer.uint32(25).double(message.score);
+    }
+    if (message.comment !== "") {
+      writer.uint32(34).string(message.comment);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FeedbackItem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFeedbackItem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.predictionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.label = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.score = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.comment = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FeedbackItem>): FeedbackItem {
+    return FeedbackItem.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FeedbackItem>): FeedbackItem {
+    const message = createBaseFeedbackItem();
+    message.predictionId = object.predictionId ?? "";
+    message.label = object.label ?? undefined;
+    message.score = object.score ?? undefined;
+    message.comment = object.comment ?? "";
+    return message;
+  },
+};
+
+function createBaseGiveFeedbackResponse(): GiveFeedbackResponse {
+  return { feedbackIds: [] };
+}
+
+export const GiveFeedbackResponse: MessageFns<GiveFeedbackResponse> = {
+  encode(message: GiveFeedbackResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.feedbackIds) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GiveFeedbackResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGiveFeedbackResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.feedbackIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GiveFeedbackResponse>): GiveFeedbackResponse {
+    return GiveFeedbackResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GiveFeedbackResponse>): GiveFeedbackResponse {
+    const message = createBaseGiveFeedbackResponse();
+    message.feedbackIds = object.feedbackIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -817,6 +1222,11 @@ function createBasePrediction(): Prediction {
     rolloutId: "",
     rolloutStep: 0,
     traceId: "",
+    featuresUs: 0,
+    inferUs: 0,
+    cached: false,
+    explained: false,
+    payloadSampledOut: false,
   };
 }
 
@@ -894,6 +1304,21 @@ export const Prediction: MessageFns<Prediction> = {
     }
     if (message.traceId !== "") {
       writer.uint32(186).string(message.traceId);
+    }
+    if (message.featuresUs !== 0) {
+      writer.uint32(192).uint32(message.featuresUs);
+    }
+    if (message.inferUs !== 0) {
+      writer.uint32(200).uint32(message.inferUs);
+    }
+    if (message.cached !== false) {
+      writer.uint32(208).bool(message.cached);
+    }
+    if (message.explained !== false) {
+      writer.uint32(216).bool(message.explained);
+    }
+    if (message.payloadSampledOut !== false) {
+      writer.uint32(224).bool(message.payloadSampledOut);
     }
     return writer;
   },
@@ -1105,6 +1530,46 @@ export const Prediction: MessageFns<Prediction> = {
             message.traceId = reader.string();
             continue;
           }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.featuresUs = reader.uint32();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.inferUs = reader.uint32();
+            continue;
+          }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.cached = reader.bool();
+            continue;
+          }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.explained = reader.bool();
+            continue;
+          }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.payloadSampledOut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1145,8 +1610,62 @@ export const Prediction: MessageFns<Prediction> = {
     message.rolloutId = object.rolloutId ?? "";
     message.rolloutStep = object.rolloutStep ?? 0;
     message.traceId = object.traceId ?? "";
+    message.featuresUs = object.featuresUs ?? 0;
+    message.inferUs = object.inferUs ?? 0;
+    message.cached = object.cached ?? false;
+    message.explained = object.explained ?? false;
+    message.payloadSampledOut = object.payloadSampledOut ?? false;
     return message;
   },
+};
+
+/** Served by the inference-gateway beside the Open Inference Protocol. */
+export type PredictionFeedbackService = typeof PredictionFeedbackService;
+export const PredictionFeedbackService = {
+  /** Kept as safely as a prediction before it is answered. A later one for the same prediction is kept too; the newest label counts. */
+  give: {
+    path: "/millrace.predictions.v1.PredictionFeedback/Give" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GiveFeedbackRequest): Buffer => Buffer.from(GiveFeedbackRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GiveFeedbackRequest => GiveFeedbackRequest.decode(value),
+    responseSerialize: (value: GiveFeedbackResponse): Buffer =>
+      Buffer.from(GiveFeedbackResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GiveFeedbackResponse => GiveFeedbackResponse.decode(value),
+  },
+} as const;
+
+export interface PredictionFeedbackServer extends UntypedServiceImplementation {
+  /** Kept as safely as a prediction before it is answered. A later one for the same prediction is kept too; the newest label counts. */
+  give: handleUnaryCall<GiveFeedbackRequest, GiveFeedbackResponse>;
+}
+
+export interface PredictionFeedbackClient extends Client {
+  /** Kept as safely as a prediction before it is answered. A later one for the same prediction is kept too; the newest label counts. */
+  give(
+    request: GiveFeedbackRequest,
+    callback: (error: ServiceError | null, response: GiveFeedbackResponse) => void,
+  ): ClientUnaryCall;
+  give(
+    request: GiveFeedbackRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GiveFeedbackResponse) => void,
+  ): ClientUnaryCall;
+  give(
+    request: GiveFeedbackRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GiveFeedbackResponse) => void,
+  ): ClientUnaryCall;
+}
+
+export const PredictionFeedbackClient = makeGenericClientConstructor(
+  PredictionFeedbackService,
+  "millrace.predictions.v1.PredictionFeedback",
+) as unknown as {
+  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): PredictionFeedbackClient;
+  service: typeof PredictionFeedbackService;
+  serviceName: string;
 };
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;

@@ -156,11 +156,24 @@ export interface ModelVersion {
   codeCommit: string;
   /** artifact millrace.monitor.v1.Reference: validation scores and what they meant; empty = none */
   referenceSha256: string;
+  /** artifact millrace.worker.v1.Background: rows that explanations are relative to; empty = none */
+  backgroundSha256: string;
+  /** Served elsewhere, over the Open Inference Protocol, instead of onnx_sha256. */
+  upstream: Upstream | undefined;
 }
 
 export interface ModelVersion_MetricsEntry {
   key: string;
   value: number;
+}
+
+/** A model of a server that speaks the Open Inference Protocol over gRPC: Triton, MLServer, KServe. */
+export interface Upstream {
+  /** host:port */
+  address: string;
+  model: string;
+  /** empty = its own choice */
+  version: string;
 }
 
 export interface ListModelVersionsRequest {
@@ -1608,6 +1621,8 @@ function createBaseModelVersion(): ModelVersion {
     outputName: "",
     codeCommit: "",
     referenceSha256: "",
+    backgroundSha256: "",
+    upstream: undefined,
   };
 }
 
@@ -1660,6 +1675,12 @@ export const ModelVersion: MessageFns<ModelVersion> = {
     }
     if (message.referenceSha256 !== "") {
       writer.uint32(130).string(message.referenceSha256);
+    }
+    if (message.backgroundSha256 !== "") {
+      writer.uint32(138).string(message.backgroundSha256);
+    }
+    if (message.upstream !== undefined) {
+      Upstream.encode(message.upstream, writer.uint32(146).fork()).join();
     }
     return writer;
   },
@@ -1808,6 +1829,22 @@ export const ModelVersion: MessageFns<ModelVersion> = {
             message.referenceSha256 = reader.string();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.backgroundSha256 = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.upstream = Upstream.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1849,6 +1886,10 @@ export const ModelVersion: MessageFns<ModelVersion> = {
     message.outputName = object.outputName ?? "";
     message.codeCommit = object.codeCommit ?? "";
     message.referenceSha256 = object.referenceSha256 ?? "";
+    message.backgroundSha256 = object.backgroundSha256 ?? "";
+    message.upstream = (object.upstream !== undefined && object.upstream !== null)
+      ? Upstream.fromPartial(object.upstream)
+      : undefined;
     return message;
   },
 };
@@ -1916,6 +1957,85 @@ export const ModelVersion_MetricsEntry: MessageFns<ModelVersion_MetricsEntry> = 
     const message = createBaseModelVersion_MetricsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseUpstream(): Upstream {
+  return { address: "", model: "", version: "" };
+}
+
+export const Upstream: MessageFns<Upstream> = {
+  encode(message: Upstream, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.model !== "") {
+      writer.uint32(18).string(message.model);
+    }
+    if (message.version !== "") {
+      writer.uint32(26).string(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Upstream {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpstream();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Upstream>): Upstream {
+    return Upstream.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Upstream>): Upstream {
+    const message = createBaseUpstream();
+    message.address = object.address ?? "";
+    message.model = object.model ?? "";
+    message.version = object.version ?? "";
     return message;
   },
 };

@@ -36,6 +36,40 @@ export interface InferBatch {
   timeoutMs: number;
   /** W3C, of the traced requests it has rows of, at most 32; the first is the parent of what is done, the others are linked */
   traceparents: string[];
+  /** Of a model of any kind: its inputs by name, instead of rows, features and input. Such a batch is one request's and runs alone. */
+  tensors: Tensor[];
+  /** with tensors: what is asked for; empty = all */
+  outputNames: string[];
+  /** of a tabular model: contributions too; such a batch runs apart from the others */
+  explain: boolean;
+  /** with explain: artifact millrace.worker.v1.Background */
+  backgroundSha256: string;
+}
+
+/** One tensor, named as in the model. */
+export interface Tensor {
+  name: string;
+  /** Open Inference Protocol: BOOL, UINT8..UINT64, INT8..INT64, FP16, BF16, FP32, FP64, BYTES */
+  datatype: string;
+  /** every dimension known */
+  shape: number[];
+  /** row-major little-endian; BYTES: each element after its length, uint32 */
+  data: Buffer;
+}
+
+/** What a model takes or gives by one name. */
+export interface TensorSpec {
+  name: string;
+  datatype: string;
+  /** -1 = any */
+  shape: number[];
+}
+
+/** Rows that explanations are relative to: artifact that a version's background_sha256 names. */
+export interface Background {
+  features: number;
+  /** float32 little-endian, row-major [n, features]; NaN = null */
+  rows: Buffer;
 }
 
 export interface InferResult {
@@ -47,11 +81,19 @@ export interface InferResult {
   errorCode: string;
   errorMessage: string;
   runUs: number;
+  /** answer to tensors */
+  tensors: Tensor[];
+  /** with explain: float64 little-endian, row-major [rows, features]; of the margin, before a sigmoid */
+  contributions: Buffer;
+  /** with explain: base_value + sum of a row's contributions = its margin */
+  baseValue: number;
+  /** with explain: tree-shap (exact) | permutation-shap (sampled) */
+  explainedBy: string;
 }
 
 export interface PrepareRequest {
   onnxSha256: string;
-  /** expected input width */
+  /** expected input width; 0 = a model of any kind */
   features: number;
 }
 
@@ -59,10 +101,24 @@ export interface PrepareResponse {
   inputName: string;
   outputName: string;
   loadMs: number;
+  inputs: TensorSpec[];
+  outputs: TensorSpec[];
 }
 
 function createBaseInferBatch(): InferBatch {
-  return { batchId: 0, onnxSha256: "", rows: 0, features: 0, input: Buffer.alloc(0), timeoutMs: 0, traceparents: [] };
+  return {
+    batchId: 0,
+    onnxSha256: "",
+    rows: 0,
+    features: 0,
+    input: Buffer.alloc(0),
+    timeoutMs: 0,
+    traceparents: [],
+    tensors: [],
+    outputNames: [],
+    explain: false,
+    backgroundSha256: "",
+  };
 }
 
 export const InferBatch: MessageFns<InferBatch> = {
@@ -87,6 +143,18 @@ export const InferBatch: MessageFns<InferBatch> = {
     }
     for (const v of message.traceparents) {
       writer.uint32(58).string(v!);
+    }
+    for (const v of message.tensors) {
+      Tensor.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.outputNames) {
+      writer.uint32(74).string(v!);
+    }
+    if (message.explain !== false) {
+      writer.uint32(80).bool(message.explain);
+    }
+    if (message.backgroundSha256 !== "") {
+      writer.uint32(90).string(message.backgroundSha256);
     }
     return writer;
   },
@@ -160,6 +228,38 @@ export const InferBatch: MessageFns<InferBatch> = {
             message.traceparents.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.tensors.push(Tensor.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.outputNames.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.explain = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.backgroundSha256 = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -184,12 +284,292 @@ export const InferBatch: MessageFns<InferBatch> = {
     message.input = object.input ?? Buffer.alloc(0);
     message.timeoutMs = object.timeoutMs ?? 0;
     message.traceparents = object.traceparents?.map((e) => e) || [];
+    message.tensors = object.tensors?.map((e) => Tensor.fromPartial(e)) || [];
+    message.outputNames = object.outputNames?.map((e) => e) || [];
+    message.explain = object.explain ?? false;
+    message.backgroundSha256 = object.backgroundSha256 ?? "";
+    return message;
+  },
+};
+
+function createBaseTensor(): Tensor {
+  return { name: "", datatype: "", shape: [], data: Buffer.alloc(0) };
+}
+
+export const Tensor: MessageFns<Tensor> = {
+  encode(message: Tensor, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.datatype !== "") {
+      writer.uint32(18).string(message.datatype);
+    }
+    if (message.shape.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.shape) {
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(34).bytes(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Tensor {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTensor();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.datatype = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.shape.push(longToNumber(reader.int64()));
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.shape.push(longToNumber(reader.int64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Tensor>): Tensor {
+    return Tensor.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Tensor>): Tensor {
+    const message = createBaseTensor();
+    message.name = object.name ?? "";
+    message.datatype = object.datatype ?? "";
+    message.shape = object.shape?.map((e) => e) || [];
+    message.data = object.data ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseTensorSpec(): TensorSpec {
+  return { name: "", datatype: "", shape: [] };
+}
+
+export const TensorSpec: MessageFns<TensorSpec> = {
+  encode(message: TensorSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.datatype !== "") {
+      writer.uint32(18).string(message.datatype);
+    }
+    if (message.shape.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.shape) {
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TensorSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTensorSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.datatype = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.shape.push(longToNumber(reader.int64()));
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.shape.push(longToNumber(reader.int64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TensorSpec>): TensorSpec {
+    return TensorSpec.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TensorSpec>): TensorSpec {
+    const message = createBaseTensorSpec();
+    message.name = object.name ?? "";
+    message.datatype = object.datatype ?? "";
+    message.shape = object.shape?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseBackground(): Background {
+  return { features: 0, rows: Buffer.alloc(0) };
+}
+
+export const Background: MessageFns<Background> = {
+  encode(message: Background, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.features !== 0) {
+      writer.uint32(8).uint32(message.features);
+    }
+    if (message.rows.length !== 0) {
+      writer.uint32(18).bytes(message.rows);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Background {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackground();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.features = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rows = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Background>): Background {
+    return Background.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Background>): Background {
+    const message = createBaseBackground();
+    message.features = object.features ?? 0;
+    message.rows = object.rows ?? Buffer.alloc(0);
     return message;
   },
 };
 
 function createBaseInferResult(): InferResult {
-  return { batchId: 0, output: Buffer.alloc(0), columns: 0, errorCode: "", errorMessage: "", runUs: 0 };
+  return {
+    batchId: 0,
+    output: Buffer.alloc(0),
+    columns: 0,
+    errorCode: "",
+    errorMessage: "",
+    runUs: 0,
+    tensors: [],
+    contributions: Buffer.alloc(0),
+    baseValue: 0,
+    explainedBy: "",
+  };
 }
 
 export const InferResult: MessageFns<InferResult> = {
@@ -211,6 +591,18 @@ export const InferResult: MessageFns<InferResult> = {
     }
     if (message.runUs !== 0) {
       writer.uint32(48).uint32(message.runUs);
+    }
+    for (const v of message.tensors) {
+      Tensor.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.contributions.length !== 0) {
+      writer.uint32(66).bytes(message.contributions);
+    }
+    if (message.baseValue !== 0) {
+      writer.uint32(73).double(message.baseValue);
+    }
+    if (message.explainedBy !== "") {
+      writer.uint32(82).string(message.explainedBy);
     }
     return writer;
   },
@@ -276,6 +668,38 @@ export const InferResult: MessageFns<InferResult> = {
             message.runUs = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.tensors.push(Tensor.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.contributions = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.baseValue = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.explainedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -299,6 +723,10 @@ export const InferResult: MessageFns<InferResult> = {
     message.errorCode = object.errorCode ?? "";
     message.errorMessage = object.errorMessage ?? "";
     message.runUs = object.runUs ?? 0;
+    message.tensors = object.tensors?.map((e) => Tensor.fromPartial(e)) || [];
+    message.contributions = object.contributions ?? Buffer.alloc(0);
+    message.baseValue = object.baseValue ?? 0;
+    message.explainedBy = object.explainedBy ?? "";
     return message;
   },
 };
@@ -371,7 +799,7 @@ export const PrepareRequest: MessageFns<PrepareRequest> = {
 };
 
 function createBasePrepareResponse(): PrepareResponse {
-  return { inputName: "", outputName: "", loadMs: 0 };
+  return { inputName: "", outputName: "", loadMs: 0, inputs: [], outputs: [] };
 }
 
 export const PrepareResponse: MessageFns<PrepareResponse> = {
@@ -384,6 +812,12 @@ export const PrepareResponse: MessageFns<PrepareResponse> = {
     }
     if (message.loadMs !== 0) {
       writer.uint32(24).uint32(message.loadMs);
+    }
+    for (const v of message.inputs) {
+      TensorSpec.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.outputs) {
+      TensorSpec.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -425,6 +859,22 @@ export const PrepareResponse: MessageFns<PrepareResponse> = {
             message.loadMs = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.inputs.push(TensorSpec.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.outputs.push(TensorSpec.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -445,6 +895,8 @@ export const PrepareResponse: MessageFns<PrepareResponse> = {
     message.inputName = object.inputName ?? "";
     message.outputName = object.outputName ?? "";
     message.loadMs = object.loadMs ?? 0;
+    message.inputs = object.inputs?.map((e) => TensorSpec.fromPartial(e)) || [];
+    message.outputs = object.outputs?.map((e) => TensorSpec.fromPartial(e)) || [];
     return message;
   },
 };
