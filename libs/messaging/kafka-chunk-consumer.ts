@@ -3,6 +3,7 @@ import { topicName } from '#libs/contracts/topics.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
+import { keepRunning, type RunningConsumer } from './keep-running.js';
 import { toLogRecord } from './kafka-records.js';
 import { endProcessSpan, startProcessSpan } from './message-spans.js';
 import type { ConsumeOptions, Consumer, ConsumerHealth, LogRecord } from './message-log.js';
@@ -33,6 +34,7 @@ export class KafkaChunkConsumer implements Consumer {
   private lastSignMs = Date.now();
   private assigned = 0;
   private stopping = false;
+  private running: RunningConsumer | undefined;
   private stopped: Promise<void> | undefined;
 
   constructor(
@@ -67,26 +69,20 @@ export class KafkaChunkConsumer implements Consumer {
     this.consumer.on(events.REBALANCING, () => this.abortAll());
     this.consumer.on(events.HEARTBEAT, () => (this.lastSignMs = Date.now()));
     this.consumer.on(events.FETCH, () => (this.lastSignMs = Date.now()));
-    this.consumer.on(events.CRASH, ({ payload }) => {
-      this.abortAll();
-      this.logger.warn('consumer_crashed', {
-        group: this.groupId,
-        error: payload.error.message,
-        restart: payload.restart,
+    const run = async (): Promise<void> => {
+      await this.consumer.subscribe({ topic: this.topic, fromBeginning: true });
+      await this.consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        eachBatch: (payload) => this.eachBatch(payload),
       });
-    });
-    await this.consumer.connect();
-    await this.consumer.subscribe({ topic: this.topic, fromBeginning: true });
-    await this.consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      eachBatch: (payload) => this.eachBatch(payload),
-    });
+    };
+    this.running = await keepRunning(this.consumer, run, this.logger, { group: this.groupId }, () => this.abortAll());
   }
 
   stop(): Promise<void> {
     this.stopping = true;
-    this.stopped ??= this.consumer.disconnect().finally(() => this.abortAll());
+    this.stopped ??= (this.running ?? this.consumer).stop().finally(() => this.abortAll());
     return this.stopped;
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Admin, Kafka } from 'kafkajs';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { keepRunning } from './keep-running.js';
 import type { Consumer } from './message-log.js';
 
 /**
@@ -30,24 +31,24 @@ export async function followCompacted(
   const ready = new Promise<void>((resolve) => (caughtUp = resolve));
   if (waitingFor.size === 0) caughtUp();
   consumer.on(consumer.events.HEARTBEAT, () => (lastMs = Date.now()));
-  consumer.on(consumer.events.CRASH, ({ payload }) =>
-    logger.warn('follower_crashed', { topic, error: payload.error.message }),
-  );
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  await consumer.run({
-    autoCommit: false,
-    eachBatch: async ({ batch }) => {
-      lastMs = Date.now();
-      for (const message of batch.messages) if (message.key !== null) onChange(message.key.toString(), message.value);
-      // Compaction and transaction markers leave gaps: the batch's own last offset tells, not the last message's.
-      if (Number(batch.lastOffset()) + 1 >= (ends.get(batch.partition)?.high ?? 0)) waitingFor.delete(batch.partition);
-      if (waitingFor.size === 0) caughtUp();
-    },
-  });
+  const run = async (): Promise<void> => {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatch: async ({ batch }) => {
+        lastMs = Date.now();
+        for (const message of batch.messages) if (message.key !== null) onChange(message.key.toString(), message.value);
+        // Compaction and transaction markers leave gaps: the batch's own last offset tells, not the last message's.
+        if (Number(batch.lastOffset()) + 1 >= (ends.get(batch.partition)?.high ?? 0))
+          waitingFor.delete(batch.partition);
+        if (waitingFor.size === 0) caughtUp();
+      },
+    });
+  };
+  const running = await keepRunning(consumer, run, logger, { topic });
   await ready;
   return {
-    stop: () => consumer.disconnect(),
+    stop: () => running.stop(),
     rewind: () => undefined,
     health: () => ({ assigned: ends.size, silentMs: Date.now() - lastMs, lag: 0 }),
   };

@@ -2,6 +2,7 @@ import { Kafka, Partitioners, logLevel, type Admin, type LogEntry, type Producer
 import type { EncodedRecord } from '#libs/contracts/event-record.js';
 import type { ServiceName } from '#libs/contracts/services.js';
 import { topicName, topics, type TopicId } from '#libs/contracts/topics.js';
+import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { followCompacted } from './kafka-follower.js';
@@ -16,6 +17,7 @@ const retry = { initialRetryTime: 100, multiplier: 1.5, maxRetryTime: 1000, retr
 /** One record may be so large; a send stays far below it, for the broker takes what a partition gets in one send as one batch. */
 const maxRecordBytes = 16 * 1024 * 1024;
 const maxSendBytes = 1_000_000;
+const recordFaults = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP']);
 const dayMs = 24 * 3600 * 1000;
 
 /** MessageLog over kafkajs. */
@@ -135,7 +137,10 @@ export class KafkaMessageLog extends MessageLog {
     const firstOffsets = new Map<number, number>();
     for (const group of sends(records)) {
       const messages = group.map((record) => toMessage(record, partitions));
-      const sent = await producer.send({ topic, acks: -1, messages });
+      const sent = await producer.send({ topic, acks: -1, messages }).catch((error: unknown) => {
+        this.leaveProducer(error);
+        throw error;
+      });
       for (const part of sent)
         if (!firstOffsets.has(part.partition)) firstOffsets.set(part.partition, Number(part.baseOffset ?? -1));
     }
@@ -177,6 +182,19 @@ export class KafkaMessageLog extends MessageLog {
       }),
     );
     return this.producer;
+  }
+
+  /**
+   * Of a producer whose send has failed nobody knows which sequence number the broker expects next: it may refuse all that follows. The next send gets one of its own.
+   * What is wrong with the records themselves says nothing of the producer.
+   */
+  private leaveProducer(error: unknown): void {
+    const left = this.producer;
+    if (left === undefined || recordFaults.has((error as { type?: string }).type ?? '')) return;
+    this.producer = undefined;
+    void left
+      .then((producer) => producer.disconnect())
+      .catch((failed: unknown) => this.logger.warn('producer_not_closed', { error: errorMessage(failed) }));
   }
 
   /** kafkajs calls every retriable fault an ERROR; only what it gives up on is one. */

@@ -142,6 +142,57 @@ describe('a consumer', () => {
   }, 60_000);
 });
 
+describe('what kafkajs gives up for good', () => {
+  const hopeless = () => Object.assign(new Error('nothing that passes'), { retriable: false });
+
+  it('runs again: a consumer of chunks', async () => {
+    const stream = await streamWith(10);
+    let asked = 0;
+    const got: number[] = [];
+    const consumer = await log.consume({
+      topic: 'rawEvents',
+      stream,
+      delivery: 'exact',
+      maxRecords: 5,
+      startAt: async () => {
+        if ((asked += 1) < 3) throw hopeless();
+        return undefined;
+      },
+      handler: async (chunk) => void got.push(...values(chunk)),
+    });
+    await until(() => got.length === 10);
+    await publish(stream, 10, 12);
+    await until(() => got.length === 12);
+    expect(got).toEqual(Array.from({ length: 12 }, (_, i) => i));
+    await consumer.stop();
+    expect((await log.committedOffsets('rawEvents', stream))[0]).toBe(12);
+  }, 60_000);
+
+  it('runs again: a follower, from the beginning', async () => {
+    await log.ensureTopics([{ id: 'definitionsChanged' }]);
+    const key = `again/${randomUUID().slice(0, 8)}`;
+    const tell = (value: string) =>
+      log.publisher('definitionsChanged').publish([{ key: Buffer.from(key), value: Buffer.from(value), headers: {} }]);
+    const seen: string[] = [];
+    let fail = false;
+    const follower = await connect().follow('definitionsChanged', (changed, value) => {
+      if (changed !== key) return;
+      if (fail) {
+        fail = false;
+        throw hopeless();
+      }
+      seen.push(String(value));
+    });
+    await tell('one');
+    await until(() => seen.includes('one'));
+    fail = true;
+    await tell('two');
+    await until(() => seen.includes('two'));
+    expect(seen).toEqual(['one', 'one', 'two']);
+    await follower.stop();
+  }, 60_000);
+});
+
 it('following a compacted topic resolves when everything that was there has been delivered', async () => {
   await log.ensureTopics([{ id: 'definitionsChanged' }]);
   const prefix = randomUUID().slice(0, 8);
