@@ -1,11 +1,11 @@
 import { fault, type InferOutcome } from '../src/domain/outcome.js';
 import type { InferItem } from '../src/domain/lane.js';
+import type { NamedTensor } from '../src/domain/named-tensor.js';
 import {
   type LoadedModel,
   type LoadOutcome,
   ModelLoader,
   type ModelRun,
-  type NamedTensor,
   type TensorsRun,
   WorkerObserver,
 } from '../src/domain/ports.js';

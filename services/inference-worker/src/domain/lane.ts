@@ -1,5 +1,6 @@
 import { fault, type Fault, type InferOutcome } from './outcome.js';
-import type { LoadedModel, NamedTensor } from './ports.js';
+import type { NamedTensor } from './named-tensor.js';
+import type { LoadedModel } from './ports.js';
 
 const float32Bytes = 4;
 

@@ -1,4 +1,4 @@
-import type { NamedTensor } from './ports.js';
+import type { NamedTensor } from './named-tensor.js';
 
 /** Why a batch was not answered with scores: the closed list of worker.proto, also a metric label. */
 export const faultCodes = [

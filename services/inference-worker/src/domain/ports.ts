@@ -1,3 +1,4 @@
+import type { NamedTensor, TensorSpec } from './named-tensor.js';
 import type { Fault, FaultCode } from './outcome.js';
 
 export interface ModelRun {
@@ -5,24 +6,6 @@ export interface ModelRun {
   readonly output: Float32Array;
   /** How long the model held the thread, in microseconds. */
   readonly tookUs: number;
-}
-
-/** What a model takes or gives by one name. */
-export interface TensorSpec {
-  readonly name: string;
-  /** Open Inference Protocol; empty = it cannot be carried. */
-  readonly datatype: string;
-  /** -1 = any. */
-  readonly shape: readonly number[];
-}
-
-/** One tensor of a request or an answer. */
-export interface NamedTensor {
-  readonly name: string;
-  readonly datatype: string;
-  readonly shape: number[];
-  /** Row-major little-endian; BYTES: each element after its length, uint32. */
-  readonly data: Buffer;
 }
 
 export interface TensorsRun {

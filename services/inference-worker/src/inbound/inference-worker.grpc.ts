@@ -13,7 +13,8 @@ import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { BatchScheduler } from '../domain/batch-scheduler.js';
 import type { ModelPool } from '../domain/model-pool.js';
-import type { TensorSpec, WorkerObserver } from '../domain/ports.js';
+import type { TensorSpec } from '../domain/named-tensor.js';
+import type { WorkerObserver } from '../domain/ports.js';
 import { faultErrors } from './fault-errors.js';
 import { InferStream } from './infer-stream.js';
 

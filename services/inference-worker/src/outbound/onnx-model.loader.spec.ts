@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { encodeStrings } from '#libs/tensors/tensor-codec.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
-import type { LoadedModel, NamedTensor } from '../domain/ports.js';
+import type { NamedTensor } from '../domain/named-tensor.js';
+import type { LoadedModel } from '../domain/ports.js';
 import { OnnxModelLoader } from './onnx-model.loader.js';
 
 const fixtures = join(projectRoot(), 'services/inference-worker/test/fixtures');

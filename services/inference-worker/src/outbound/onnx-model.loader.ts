@@ -3,7 +3,8 @@ import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import type { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { type BatchLimitOptions, measureBatchLimit } from '../domain/measure-batch-limit.js';
 import { type Fault, fault } from '../domain/outcome.js';
-import { type LoadedModel, type LoadOutcome, ModelLoader, type TensorSpec } from '../domain/ports.js';
+import type { TensorSpec } from '../domain/named-tensor.js';
+import { type LoadedModel, type LoadOutcome, ModelLoader } from '../domain/ports.js';
 import { createSession, type ModelContract, readContract, runSession } from './onnx-session.js';
 import { fromResult, specsOf, toFeeds, zerosFor } from './onnx-tensors.js';
 

@@ -1,7 +1,7 @@
 import { type InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
 import { encodeStrings } from '#libs/tensors/tensor-codec.js';
 import { type Fault, fault } from '../domain/outcome.js';
-import type { NamedTensor, TensorSpec } from '../domain/ports.js';
+import type { NamedTensor, TensorSpec } from '../domain/named-tensor.js';
 
 interface Carried {
   readonly onnx: OnnxTensor.Type;
