@@ -39,7 +39,7 @@ const history = new Map<string, Asked>();
 const refusals = new Map<string, number>();
 let stack: ServingStack;
 let monitor: ServiceProcess;
-let stopping = false;
+const stop = new AbortController();
 let next = 0;
 
 beforeAll(async () => {
@@ -84,7 +84,7 @@ async function broke(asked: Asked, error: unknown): Promise<void> {
 
 async function callUnary(): Promise<void> {
   const peer = new Peer(GRPCInferenceServiceClient, 'gateway', stack.gateway.grpcAddress, token);
-  while (!stopping) {
+  while (!stop.signal.aborted) {
     const { asked, request } = ask();
     for (const endMs = Date.now() + budgetMs; asked.predictionId === undefined && Date.now() < endMs;)
       await peer
@@ -105,7 +105,7 @@ function codeOf(words: string): ErrorCode {
 /** Ten at a time over one stream; when it breaks, those without an answer are asked again over the next. */
 async function callStream(): Promise<void> {
   const peer = new Peer(GRPCInferenceServiceClient, 'gateway', stack.gateway.grpcAddress, token);
-  while (!stopping) {
+  while (!stop.signal.aborted) {
     const batch = Array.from({ length: 10 }, ask);
     for (const endMs = Date.now() + budgetMs; Date.now() < endMs;) {
       const open = batch.filter(({ asked }) => asked.predictionId === undefined);
@@ -154,7 +154,7 @@ async function killAll(): Promise<string[]> {
 it('kill -9 of gateway and worker under load: every answered prediction is once in the log, no answer is wrong, clients see only UNAVAILABLE and succeed on retry.', async () => {
   const callers = [...Array.from({ length: unaryCallers }, callUnary), ...Array.from({ length: streams }, callStream)];
   const killed = await killAll();
-  stopping = true;
+  stop.abort();
   await Promise.all(callers);
   const words = `seed ${seed}, killed ${killed.join(', ')}`;
 
