@@ -1,0 +1,50 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { RememberingChecker, type Verdict } from './model-checker.js';
+import { fault } from './outcome.js';
+
+describe('RememberingChecker', () => {
+  const refused = fault('run-failed', 'it hangs');
+  let nowMs: number;
+  let checks: string[];
+  let verdict: Verdict;
+  let checker: RememberingChecker;
+
+  beforeEach(() => {
+    nowMs = 0;
+    checks = [];
+    verdict = { refused: undefined, isFinal: true };
+    checker = new RememberingChecker(
+      async (sha256) => {
+        checks.push(sha256);
+        return verdict;
+      },
+      () => nowMs,
+    );
+  });
+
+  it('shares one check, and remembers what came of it', async () => {
+    await Promise.all([checker.check('a', '/a'), checker.check('a', '/a')]);
+    nowMs = 1e12;
+    await expect(checker.check('a', '/a')).resolves.toBeUndefined();
+    expect(checks).toEqual(['a']);
+  });
+
+  it('tries one that was stopped again after a minute, not before', async () => {
+    verdict = { refused, isFinal: false };
+    await expect(checker.check('a', '/a')).resolves.toBe(refused);
+    nowMs = 59_999;
+    await expect(checker.check('a', '/a')).resolves.toBe(refused);
+    expect(checks).toEqual(['a']);
+    nowMs = 60_000;
+    await checker.check('a', '/a');
+    expect(checks).toEqual(['a', 'a']);
+  });
+
+  it('forgets the oldest of more than a thousand', async () => {
+    for (let i = 0; i <= 1_000; i++) await checker.check(`${i}`, '/');
+    await checker.check('1', '/');
+    expect(checks).toHaveLength(1_001);
+    await checker.check('0', '/');
+    expect(checks).toHaveLength(1_002);
+  });
+});

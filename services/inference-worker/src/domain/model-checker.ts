@@ -1,0 +1,56 @@
+import type { Fault } from './outcome.js';
+
+/** Finds out whether a stranger's model can be loaded without harm to the process that serves. */
+export abstract class ModelChecker {
+  /** @param path of the file, whose bytes have the hash. Undefined = it can */
+  abstract check(sha256: string, path: string): Promise<Fault | undefined>;
+}
+
+/** What one check came to. */
+export interface Verdict {
+  readonly refused: Fault | undefined;
+  /** True = another try would say the same: it was read, or ran, and that was not good. False = it was stopped, or the machine was short of something. */
+  readonly isFinal: boolean;
+}
+
+/** A model that was stopped is not tried again before this: each try may take all of the time that a check has. */
+const stoppedKeptMs = 60_000;
+const maxKept = 1_000;
+
+interface Kept {
+  readonly refused: Fault | undefined;
+  readonly untilMs: number;
+}
+
+/** Remembers verdicts by hash, the last thousand; who asks for the same model at the same time shares one check. */
+export class RememberingChecker extends ModelChecker {
+  /** The oldest first. */
+  private readonly kept = new Map<string, Kept>();
+  private readonly underWay = new Map<string, Promise<Fault | undefined>>();
+
+  constructor(
+    private readonly checkNew: (sha256: string, path: string) => Promise<Verdict>,
+    private readonly nowMs: () => number,
+  ) {
+    super();
+  }
+
+  override async check(sha256: string, path: string): Promise<Fault | undefined> {
+    const kept = this.kept.get(sha256);
+    if (kept !== undefined && kept.untilMs > this.nowMs()) return kept.refused;
+    let checking = this.underWay.get(sha256);
+    if (checking === undefined) {
+      checking = this.checkAndKeep(sha256, path).finally(() => this.underWay.delete(sha256));
+      this.underWay.set(sha256, checking);
+    }
+    return checking;
+  }
+
+  private async checkAndKeep(sha256: string, path: string): Promise<Fault | undefined> {
+    const { refused, isFinal } = await this.checkNew(sha256, path);
+    this.kept.delete(sha256);
+    this.kept.set(sha256, { refused, untilMs: isFinal ? Infinity : this.nowMs() + stoppedKeptMs });
+    if (this.kept.size > maxKept) this.kept.delete(this.kept.keys().next().value!);
+    return refused;
+  }
+}

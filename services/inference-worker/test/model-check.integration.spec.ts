@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { projectRoot } from '#libs/storage/sql-file.js';
+import type { Verdict } from '../src/domain/model-checker.js';
+import { IsolatedModelChecker } from '../src/outbound/isolated-model.checker.js';
+import { endlessModel, goodModel, largeModel, unreadable } from './hostile-models.js';
+
+const mebibyte = 2 ** 20;
+const entry = join(projectRoot(), 'dist/services/inference-worker/src/outbound/check-model.child.js');
+const order = { limit: { maxRows: 64, targetUs: 1_000 }, maxOutputBytes: mebibyte };
+
+describe('IsolatedModelChecker', () => {
+  const checks = new IsolatedModelChecker({ memoryBytes: 256 * mebibyte, timeoutMs: 10_000 }, order, entry);
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-check-'));
+  });
+  afterAll(async () => {
+    await checks.close();
+    await rm(folder, { recursive: true });
+  });
+
+  const check = async (bytes: Buffer, by = checks): Promise<Verdict> => {
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const path = join(folder, sha256);
+    await writeFile(path, bytes);
+    return by.check(sha256, path);
+  };
+  const refusal = (words: RegExp, isFinal: boolean) => ({
+    refused: { ok: false, code: 'run-failed', message: expect.stringMatching(words) },
+    isFinal,
+  });
+
+  it('takes a good model', async () => {
+    await expect(check(goodModel())).resolves.toEqual({ refused: undefined, isFinal: true });
+  }, 30_000);
+
+  it('says why it takes none that is not self-contained, and reads no other file for it', async () => {
+    const [, words, bytes] = unreadable.find(([name]) => name.startsWith('reads /etc/passwd'))!;
+    await expect(check(bytes())).resolves.toEqual(refusal(words, true));
+  }, 30_000);
+
+  it('stops a model that never ends, while it checks another', async () => {
+    const impatient = new IsolatedModelChecker({ memoryBytes: 256 * mebibyte, timeoutMs: 3_000 }, order, entry);
+    const endless = check(endlessModel(), impatient);
+    await expect(check(goodModel(), impatient)).resolves.toMatchObject({ refused: undefined });
+    await expect(endless).resolves.toEqual(refusal(/its check took longer than 3000 ms/, false));
+    await impatient.close();
+  }, 30_000);
+
+  it('stops a model that takes more memory than it may', async () => {
+    await expect(check(largeModel(400))).resolves.toEqual(refusal(/its check took more than 268435456 bytes/, false));
+  }, 30_000);
+
+  it('refuses a model that asks for 64 GiB at once', async () => {
+    const { refused } = await check(largeModel(64 * 1_024));
+    expect(refused).toMatchObject({ code: 'run-failed' });
+  }, 30_000);
+
+  it('refuses a file that is another by the time it is checked', async () => {
+    const sha256 = 'f'.repeat(64);
+    const path = join(folder, sha256);
+    await writeFile(path, goodModel());
+    await expect(checks.check(sha256, path)).resolves.toMatchObject({ refused: { code: 'hash-mismatch' } });
+  }, 30_000);
+
+  it('says so where the process does not start, and tries again', async () => {
+    const broken = new IsolatedModelChecker(
+      { memoryBytes: 256 * mebibyte, timeoutMs: 5_000 },
+      order,
+      '/no/such/file.js',
+    );
+    const words = /could not be checked: the process that checks models ended with 1/;
+    await expect(check(goodModel(), broken)).resolves.toEqual(refusal(words, false));
+    await broken.close();
+  }, 30_000);
+});
