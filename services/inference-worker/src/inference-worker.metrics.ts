@@ -48,6 +48,11 @@ const table = {
     name: 'millrace_inference_worker_models_loaded',
     help: 'Models that are loaded',
   },
+  modelMemory: {
+    type: 'gauge',
+    name: 'millrace_inference_worker_model_memory_bytes',
+    help: 'What the loaded models take, as measured when each was checked',
+  },
   nonFinite: {
     type: 'counter',
     name: 'millrace_inference_worker_non_finite_outputs_total',
@@ -83,8 +88,9 @@ export class MetricsObserver extends WorkerObserver {
     this.made.loadSeconds.observe(seconds);
   }
 
-  override modelsLoaded(count: number): void {
+  override modelsLoaded(count: number, memoryBytes: number): void {
     this.made.modelsLoaded.set(count);
+    this.made.modelMemory.set(memoryBytes);
   }
 
   override nonFinite(cells: number): void {

@@ -34,6 +34,7 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
 
   static register(settings: InferenceWorkerSettings): DynamicModule {
     const limit = { maxRows: settings.MAX_RUN_ROWS, targetUs: settings.RUN_TARGET_US };
+    const bounds = { maxModels: settings.MAX_LOADED_MODELS, maxBytes: settings.MODEL_MEMORY_BYTES };
     const checkLimits = {
       memoryBytes: settings.MODEL_CHECK_MEMORY_BYTES,
       timeoutMs: settings.MODEL_CHECK_TIMEOUT_MS,
@@ -65,6 +66,7 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
               checker,
               new ModelTrial(limit, settings.MAX_OUTPUT_BYTES),
               settings.MAX_MODEL_BYTES,
+              settings.MODEL_MEMORY_BYTES,
             ),
         },
         {
@@ -75,8 +77,7 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
         {
           provide: ModelPool,
           inject: [ModelLoader, WorkerObserver],
-          useFactory: (loader: ModelLoader, observer: WorkerObserver) =>
-            new ModelPool(loader, settings.MAX_LOADED_MODELS, observer, nowMs),
+          useFactory: (loader: ModelLoader, observer: WorkerObserver) => new ModelPool(loader, bounds, observer, nowMs),
         },
         {
           provide: BatchScheduler,

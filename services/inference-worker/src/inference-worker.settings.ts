@@ -7,6 +7,8 @@ export const inferenceWorkerSettings = {
   ARTIFACTS_DIR: setting.text(),
   /** So many models stay loaded; the least recently used one that is not live goes first. */
   MAX_LOADED_MODELS: setting.integer(16, 1, 1_000),
+  /** Of all loaded models, as measured when each was checked; a model that takes more alone is refused. */
+  MODEL_MEMORY_BYTES: setting.integer(2 * 2 ** 30, 2 ** 20, 2 ** 42),
   /** Most rows of one run, whatever the model. */
   MAX_RUN_ROWS: setting.integer(256, 1, 8_192),
   /** A model's run gets as many rows as take about this long. */

@@ -19,6 +19,7 @@ export class FakeModel implements LoadedModel {
   readonly notTabular = undefined;
   readonly columns = 2;
   readonly loadMs = 1;
+  memoryBytes = 10;
   readonly runs: number[] = [];
   tensorRuns = 0;
   released = 0;

@@ -136,6 +136,20 @@ export const unreadable: readonly (readonly [name: string, words: RegExp, bytes:
   ],
 ];
 
+/** Three layers, the second of so many MiB. */
+export function weightedModel(mebibytes: number): Buffer {
+  const wide = mebibytes * 512;
+  const weights = (name: string, rows: number, columns: number) =>
+    tensor(name, float32, [rows, columns], Buffer.alloc(rows * columns * 4, 1));
+  const tensors = [weights('a', 2, 512), weights('b', 512, wide), weights('c', wide, 2)];
+  const nodes = [
+    node('MatMul', ['x', 'a'], ['xa']),
+    node('MatMul', ['xa', 'b'], ['xab']),
+    node('MatMul', ['xab', 'c'], ['y']),
+  ];
+  return model(graph({ nodes, tensors, inputs, outputs }));
+}
+
 /** A Loop without a count or a condition to end. */
 export function endlessModel(): Buffer {
   const body = graph({

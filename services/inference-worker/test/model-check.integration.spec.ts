@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { Verdict } from '../src/domain/model-checker.js';
 import { IsolatedModelChecker } from '../src/outbound/isolated-model.checker.js';
-import { endlessModel, goodModel, largeModel, unreadable } from './hostile-models.js';
+import { endlessModel, goodModel, largeModel, unreadable, weightedModel } from './hostile-models.js';
 
 const mebibyte = 2 ** 20;
 const entry = join(projectRoot(), 'dist/services/inference-worker/src/outbound/check-model.child.js');
@@ -31,12 +33,22 @@ describe('IsolatedModelChecker', () => {
     return by.check(sha256, path);
   };
   const refusal = (words: RegExp, isFinal: boolean) => ({
-    refused: { ok: false, code: 'run-failed', message: expect.stringMatching(words) },
+    outcome: { ok: false, code: 'run-failed', message: expect.stringMatching(words) },
     isFinal,
   });
 
   it('takes a good model', async () => {
-    await expect(check(goodModel())).resolves.toEqual({ refused: undefined, isFinal: true });
+    await expect(check(goodModel())).resolves.toEqual({
+      outcome: { ok: true, memoryBytes: expect.any(Number) },
+      isFinal: true,
+    });
+  }, 30_000);
+
+  it('measures what memory a model takes', async () => {
+    const { outcome } = await check(weightedModel(40));
+    const bytes = outcome.ok ? outcome.memoryBytes : 0;
+    expect(bytes).toBeGreaterThanOrEqual(40 * mebibyte);
+    expect(bytes).toBeLessThan(60 * mebibyte);
   }, 30_000);
 
   it('says why it takes none that is not self-contained, and reads no other file for it', async () => {
@@ -47,7 +59,7 @@ describe('IsolatedModelChecker', () => {
   it('stops a model that never ends, while it checks another', async () => {
     const impatient = new IsolatedModelChecker({ memoryBytes: 256 * mebibyte, timeoutMs: 3_000 }, order, entry);
     const endless = check(endlessModel(), impatient);
-    await expect(check(goodModel(), impatient)).resolves.toMatchObject({ refused: undefined });
+    await expect(check(goodModel(), impatient)).resolves.toMatchObject({ outcome: { ok: true } });
     await expect(endless).resolves.toEqual(refusal(/its check took longer than 3000 ms/, false));
     await impatient.close();
   }, 30_000);
@@ -57,15 +69,15 @@ describe('IsolatedModelChecker', () => {
   }, 30_000);
 
   it('refuses a model that asks for 64 GiB at once', async () => {
-    const { refused } = await check(largeModel(64 * 1_024));
-    expect(refused).toMatchObject({ code: 'run-failed' });
+    const { outcome } = await check(largeModel(64 * 1_024));
+    expect(outcome).toMatchObject({ code: 'run-failed' });
   }, 30_000);
 
   it('refuses a file that is another by the time it is checked', async () => {
     const sha256 = 'f'.repeat(64);
     const path = join(folder, sha256);
     await writeFile(path, goodModel());
-    await expect(checks.check(sha256, path)).resolves.toMatchObject({ refused: { code: 'hash-mismatch' } });
+    await expect(checks.check(sha256, path)).resolves.toMatchObject({ outcome: { code: 'hash-mismatch' } });
   }, 30_000);
 
   it('says so where the process does not start, and tries again', async () => {
@@ -78,4 +90,14 @@ describe('IsolatedModelChecker', () => {
     await expect(check(goodModel(), broken)).resolves.toEqual(refusal(words, false));
     await broken.close();
   }, 30_000);
+
+  it('gives the memory of a model back: a hundred loads of 10 MB do not grow the process by three', async () => {
+    const path = join(folder, 'soak');
+    await writeFile(path, weightedModel(10));
+    const soak = join(projectRoot(), 'services/inference-worker/test/load-soak.mjs');
+    const trial = join(dirname(entry), 'model-trial.js');
+    const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', soak, trial, path]);
+    const { grownBytes } = JSON.parse(stdout) as { grownBytes: number };
+    expect(grownBytes).toBeLessThan(30 * mebibyte);
+  }, 120_000);
 });

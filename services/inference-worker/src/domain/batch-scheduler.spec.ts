@@ -16,7 +16,7 @@ describe('BatchScheduler', () => {
     nowMs = 0;
     loader = new FakeLoader();
     observer = new RecordingObserver();
-    pool = new ModelPool(loader, 4, observer, () => nowMs);
+    pool = new ModelPool(loader, { maxModels: 4, maxBytes: Infinity }, observer, () => nowMs);
     scheduler = new BatchScheduler(pool, maxQueuedRows, observer, () => nowMs);
   });
 

@@ -3,6 +3,7 @@ import { RememberingChecker, type Verdict } from './model-checker.js';
 import { fault } from './outcome.js';
 
 describe('RememberingChecker', () => {
+  const good = { ok: true, memoryBytes: 1 } as const;
   const refused = fault('run-failed', 'it hangs');
   let nowMs: number;
   let checks: string[];
@@ -12,7 +13,7 @@ describe('RememberingChecker', () => {
   beforeEach(() => {
     nowMs = 0;
     checks = [];
-    verdict = { refused: undefined, isFinal: true };
+    verdict = { outcome: good, isFinal: true };
     checker = new RememberingChecker(
       async (sha256) => {
         checks.push(sha256);
@@ -25,12 +26,12 @@ describe('RememberingChecker', () => {
   it('shares one check, and remembers what came of it', async () => {
     await Promise.all([checker.check('a', '/a'), checker.check('a', '/a')]);
     nowMs = 1e12;
-    await expect(checker.check('a', '/a')).resolves.toBeUndefined();
+    await expect(checker.check('a', '/a')).resolves.toBe(good);
     expect(checks).toEqual(['a']);
   });
 
   it('tries one that was stopped again after a minute, not before', async () => {
-    verdict = { refused, isFinal: false };
+    verdict = { outcome: refused, isFinal: false };
     await expect(checker.check('a', '/a')).resolves.toBe(refused);
     nowMs = 59_999;
     await expect(checker.check('a', '/a')).resolves.toBe(refused);

@@ -1,14 +1,20 @@
 import type { Fault } from './outcome.js';
 
+export interface Checked {
+  readonly ok: true;
+  /** What the model took of a process of its own: growth of resident memory, at least its file. */
+  readonly memoryBytes: number;
+}
+
 /** Finds out whether a stranger's model can be loaded without harm to the process that serves. */
 export abstract class ModelChecker {
-  /** @param path of the file, whose bytes have the hash. Undefined = it can */
-  abstract check(sha256: string, path: string): Promise<Fault | undefined>;
+  /** @param path of the file, whose bytes have the hash. A fault = it cannot */
+  abstract check(sha256: string, path: string): Promise<Checked | Fault>;
 }
 
 /** What one check came to. */
 export interface Verdict {
-  readonly refused: Fault | undefined;
+  readonly outcome: Checked | Fault;
   /** True = another try would say the same: it was read, or ran, and that was not good. False = it was stopped, or the machine was short of something. */
   readonly isFinal: boolean;
 }
@@ -18,7 +24,7 @@ const stoppedKeptMs = 60_000;
 const maxKept = 1_000;
 
 interface Kept {
-  readonly refused: Fault | undefined;
+  readonly outcome: Checked | Fault;
   readonly untilMs: number;
 }
 
@@ -26,7 +32,7 @@ interface Kept {
 export class RememberingChecker extends ModelChecker {
   /** The oldest first. */
   private readonly kept = new Map<string, Kept>();
-  private readonly underWay = new Map<string, Promise<Fault | undefined>>();
+  private readonly underWay = new Map<string, Promise<Checked | Fault>>();
 
   constructor(
     private readonly checkNew: (sha256: string, path: string) => Promise<Verdict>,
@@ -35,9 +41,9 @@ export class RememberingChecker extends ModelChecker {
     super();
   }
 
-  override async check(sha256: string, path: string): Promise<Fault | undefined> {
+  override async check(sha256: string, path: string): Promise<Checked | Fault> {
     const kept = this.kept.get(sha256);
-    if (kept !== undefined && kept.untilMs > this.nowMs()) return kept.refused;
+    if (kept !== undefined && kept.untilMs > this.nowMs()) return kept.outcome;
     let checking = this.underWay.get(sha256);
     if (checking === undefined) {
       checking = this.checkAndKeep(sha256, path).finally(() => this.underWay.delete(sha256));
@@ -46,11 +52,11 @@ export class RememberingChecker extends ModelChecker {
     return checking;
   }
 
-  private async checkAndKeep(sha256: string, path: string): Promise<Fault | undefined> {
-    const { refused, isFinal } = await this.checkNew(sha256, path);
+  private async checkAndKeep(sha256: string, path: string): Promise<Checked | Fault> {
+    const { outcome, isFinal } = await this.checkNew(sha256, path);
     this.kept.delete(sha256);
-    this.kept.set(sha256, { refused, untilMs: isFinal ? Infinity : this.nowMs() + stoppedKeptMs });
+    this.kept.set(sha256, { outcome, untilMs: isFinal ? Infinity : this.nowMs() + stoppedKeptMs });
     if (this.kept.size > maxKept) this.kept.delete(this.kept.keys().next().value!);
-    return refused;
+    return outcome;
   }
 }

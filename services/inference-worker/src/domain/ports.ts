@@ -31,6 +31,8 @@ export interface LoadedModel {
   /** As many rows as one run may have, so that no run holds the thread for longer than the target (see measureBatchLimit). */
   readonly maxRows: number;
   readonly loadMs: number;
+  /** About what it takes of the process. */
+  readonly memoryBytes: number;
   /**
    * @param input row-major [rows, features]; not to be changed before the promise settles; NaN = missing value
    */
@@ -38,6 +40,9 @@ export interface LoadedModel {
   /** Gives its memory back; never called while a run is under way. */
   release(): Promise<void>;
 }
+
+/** Before anybody knows what memory it takes. */
+export type TrialOutcome = { readonly ok: true; readonly model: Omit<LoadedModel, 'memoryBytes'> } | Fault;
 
 export type LoadOutcome = { readonly ok: true; readonly model: LoadedModel } | Fault;
 
@@ -52,7 +57,7 @@ export abstract class WorkerObserver {
   abstract ran(rows: number, seconds: number): void;
   abstract queuedRows(rows: number): void;
   abstract loaded(result: 'ok' | FaultCode, seconds: number): void;
-  abstract modelsLoaded(count: number): void;
+  abstract modelsLoaded(count: number, memoryBytes: number): void;
   /** Cells of an output that are NaN or infinite. */
   abstract nonFinite(cells: number): void;
 }

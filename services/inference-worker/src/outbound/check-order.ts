@@ -1,4 +1,5 @@
 import type { BatchLimitOptions } from '../domain/measure-batch-limit.js';
+import type { Checked } from '../domain/model-checker.js';
 import type { Fault } from '../domain/outcome.js';
 
 /** What the process that checks a model is told, once. */
@@ -9,11 +10,8 @@ export interface CheckOrder {
   readonly maxOutputBytes: number;
 }
 
-/** What it says: that it has started, and then what it found; without `refused` the model is good. */
-export interface CheckReport {
-  readonly ready?: true;
-  readonly refused?: Fault;
-}
+/** What it says once it has its order; that it has started it says before, in a message of any content. */
+export type CheckReport = Checked | Fault;
 
 export interface CheckLimits {
   /** Of resident memory of the process, all that a Node.js process needs (about 70 MiB) included. */

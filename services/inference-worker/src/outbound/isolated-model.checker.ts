@@ -66,13 +66,13 @@ export class IsolatedModelChecker {
         .finally(() => this.underWay.delete(process_));
       if ('stopped' in result)
         return {
-          refused: fault('run-failed', `model ${sha256} was not loaded: its check ${result.stopped}`),
+          outcome: fault('run-failed', `model ${sha256} was not loaded: its check ${result.stopped}`),
           isFinal: false,
         };
-      return { refused: result.refused, isFinal: true };
+      return { outcome: result, isFinal: true };
     } catch (error) {
       return {
-        refused: fault('run-failed', `model ${sha256} could not be checked: ${errorMessage(error)}`),
+        outcome: fault('run-failed', `model ${sha256} could not be checked: ${errorMessage(error)}`),
         isFinal: false,
       };
     } finally {

@@ -3,7 +3,7 @@ import { errorMessage } from '#libs/errors/millrace-error.js';
 import { type BatchLimitOptions, measureBatchLimit } from '../domain/measure-batch-limit.js';
 import type { TensorSpec } from '../domain/named-tensor.js';
 import { type Fault, fault } from '../domain/outcome.js';
-import type { LoadedModel, LoadOutcome } from '../domain/ports.js';
+import type { LoadedModel, TrialOutcome } from '../domain/ports.js';
 import { createSession, type ModelContract, readContract, runSession } from './onnx-session.js';
 import { fromResult, specsOf, toFeeds, zerosFor } from './onnx-tensors.js';
 
@@ -22,7 +22,7 @@ export class ModelTrial {
   ) {}
 
   /** @param startMs when loading began, by performance.now() */
-  async make(bytes: Uint8Array, sha256: string, startMs: number): Promise<LoadOutcome> {
+  async make(bytes: Uint8Array, sha256: string, startMs: number): Promise<TrialOutcome> {
     let session: Session;
     try {
       session = await createSession(bytes);
@@ -34,7 +34,7 @@ export class ModelTrial {
     return outcome;
   }
 
-  private async tryOut(session: Session, sha256: string, startMs: number): Promise<LoadOutcome> {
+  private async tryOut(session: Session, sha256: string, startMs: number): Promise<TrialOutcome> {
     const specs = { inputs: specsOf(session.inputMetadata), outputs: specsOf(session.outputMetadata) };
     const contract = readContract(session, sha256);
     return 'ok' in contract
@@ -49,7 +49,7 @@ export class ModelTrial {
     startMs: number,
     specs: Specs,
     notTabular: string,
-  ): Promise<LoadOutcome> {
+  ): Promise<TrialOutcome> {
     const unknown = specs.inputs.find(({ datatype }) => datatype === '');
     if (unknown !== undefined)
       return fault('bad-shape', `model ${sha256}: input ${unknown.name} is of a type that cannot be carried`);
@@ -83,7 +83,7 @@ export class ModelTrial {
     startMs: number,
     specs: Specs,
     contract: ModelContract,
-  ): Promise<LoadOutcome> {
+  ): Promise<TrialOutcome> {
     const zeros = new Float32Array(this.limit.maxRows * contract.features);
     const tryRows = (rows: number) => runSession(session, contract, zeros.subarray(0, rows * contract.features), rows);
     try {
@@ -102,7 +102,7 @@ function toModel(
   session: Session,
   contract: ModelContract,
   measured: { columns: number; maxRows: number; loadMs: number },
-): Omit<LoadedModel, 'inputs' | 'outputs' | 'runTensors'> {
+): Omit<LoadedModel, 'inputs' | 'outputs' | 'runTensors' | 'memoryBytes'> {
   return {
     notTabular: undefined,
     ...contract,

@@ -21,7 +21,8 @@ describe('OnnxModelLoader', () => {
   let store: ArtifactStore;
   let loader: OnnxModelLoader;
   const refusals = new Map<string, Fault>();
-  const checker: ModelChecker = { check: async (sha256) => refusals.get(sha256) };
+  let memoryBytes = 1_000;
+  const checker: ModelChecker = { check: async (sha256) => refusals.get(sha256) ?? { ok: true, memoryBytes } };
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'millrace-models-'));
@@ -31,6 +32,7 @@ describe('OnnxModelLoader', () => {
       checker,
       new ModelTrial({ maxRows: 64, targetUs: 1_000_000 }, 1_000_000),
       10_000,
+      50_000,
     );
   });
   afterAll(() => rm(folder, { recursive: true }));
@@ -103,6 +105,16 @@ describe('OnnxModelLoader', () => {
     refusals.set(sha256, fault('run-failed', 'it hangs'));
     await expect(loader.load(sha256)).resolves.toMatchObject({ code: 'run-failed', message: 'it hangs' });
     refusals.clear();
+  });
+
+  it('does not load what takes more memory alone than all models have', async () => {
+    memoryBytes = 50_001;
+    await expect(loader.load(await putFixture('binary'))).resolves.toMatchObject({
+      code: 'run-failed',
+      message: expect.stringContaining('takes 50001 bytes of memory; all models together have 50000'),
+    });
+    memoryBytes = 50_000;
+    await expect(loader.load(await putFixture('binary'))).resolves.toMatchObject({ model: { memoryBytes } });
   });
 
   it('does not read a file that is too large', async () => {

@@ -10,12 +10,13 @@ import type { ModelTrial } from './model-trial.js';
  * a process of its own before it comes near this one.
  */
 export class OnnxModelLoader extends ModelLoader {
-  /** @param maxBytes of a model's file */
+  /** @param maxBytes of a model's file @param maxMemoryBytes of all models, so that one that takes more alone is not loaded at all */
   constructor(
     private readonly artifacts: ArtifactStore,
     private readonly checker: ModelChecker,
     private readonly trial: ModelTrial,
     private readonly maxBytes: number,
+    private readonly maxMemoryBytes: number,
   ) {
     super();
   }
@@ -24,8 +25,16 @@ export class OnnxModelLoader extends ModelLoader {
     const startMs = performance.now();
     const bytes = await this.readArtifact(sha256);
     if (!Buffer.isBuffer(bytes)) return bytes;
-    const refused = await this.checker.check(sha256, this.artifacts.path(sha256));
-    return refused ?? this.trial.make(bytes, sha256, startMs);
+    const checked = await this.checker.check(sha256, this.artifacts.path(sha256));
+    if (!checked.ok) return checked;
+    const { memoryBytes } = checked;
+    if (memoryBytes > this.maxMemoryBytes)
+      return fault(
+        'run-failed',
+        `model ${sha256} takes ${memoryBytes} bytes of memory; all models together have ${this.maxMemoryBytes} (MODEL_MEMORY_BYTES)`,
+      );
+    const outcome = await this.trial.make(bytes, sha256, startMs);
+    return outcome.ok ? { ok: true, model: { ...outcome.model, memoryBytes } } : outcome;
   }
 
   private async readArtifact(sha256: string): Promise<Buffer | Fault> {
