@@ -26,6 +26,12 @@ const table = {
     help: 'Rows that shared one run',
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
   },
+  queueSeconds: {
+    type: 'histogram',
+    name: 'millrace_inference_worker_queue_seconds',
+    help: 'How long the oldest batch of a run had waited, loading of its model included',
+    buckets: [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2],
+  },
   queuedRows: {
     type: 'gauge',
     name: 'millrace_inference_worker_queued_rows',
@@ -77,6 +83,10 @@ export class MetricsObserver extends WorkerObserver {
   override ran(rows: number, seconds: number): void {
     this.made.runSeconds.observe(seconds);
     this.made.runRows.observe(rows);
+  }
+
+  override waited(seconds: number): void {
+    this.made.queueSeconds.observe(seconds);
   }
 
   override queuedRows(rows: number): void {

@@ -51,6 +51,19 @@ describe('BatchScheduler', () => {
     expect(model.runs).toEqual([4, 4, 2]);
   });
 
+  it('tells how long the oldest batch of a run has waited, once where it is cut over several', async () => {
+    loader.add('m');
+    await pool.load('m');
+    const first = itemOf(Array.from({ length: 5 }, () => [1, 1]));
+    const second = itemOf([[2, 2]]);
+    scheduler.submit('m', first.item);
+    nowMs = 30;
+    scheduler.submit('m', second.item);
+    nowMs = 40;
+    await Promise.all([first.outcome, second.outcome]);
+    expect(observer.waits).toEqual([0.04]);
+  });
+
   it('lets models take turns', async () => {
     const order: string[] = [];
     for (const name of ['busy', 'other']) loader.add(name).onRun = () => order.push(name);

@@ -55,6 +55,8 @@ export abstract class ModelLoader {
 export abstract class WorkerObserver {
   abstract answered(result: 'ok' | FaultCode, rows: number): void;
   abstract ran(rows: number, seconds: number): void;
+  /** How long the oldest batch of a run had waited when its run began; one that is cut over several runs is told once. */
+  abstract waited(seconds: number): void;
   abstract queuedRows(rows: number): void;
   abstract loaded(result: 'ok' | FaultCode, seconds: number): void;
   abstract modelsLoaded(count: number, memoryBytes: number): void;
