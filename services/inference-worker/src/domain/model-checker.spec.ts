@@ -1,22 +1,23 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { RememberingChecker, type Verdict } from './model-checker.js';
-import { fault } from './outcome.js';
+import { type Checked, RememberingChecker } from './model-checker.js';
+import { type Fault, fault } from './outcome.js';
 
 describe('RememberingChecker', () => {
   const good = { ok: true, memoryBytes: 1 } as const;
   const refused = fault('run-failed', 'it hangs');
   let nowMs: number;
   let checks: string[];
-  let verdict: Verdict;
+  let verdict: Checked | Fault | Error;
   let checker: RememberingChecker;
 
   beforeEach(() => {
     nowMs = 0;
     checks = [];
-    verdict = { outcome: good, isFinal: true };
+    verdict = good;
     checker = new RememberingChecker(
       async (sha256) => {
         checks.push(sha256);
+        if (verdict instanceof Error) throw verdict;
         return verdict;
       },
       () => nowMs,
@@ -30,8 +31,8 @@ describe('RememberingChecker', () => {
     expect(checks).toEqual(['a']);
   });
 
-  it('tries one that was stopped again after a minute, not before', async () => {
-    verdict = { outcome: refused, isFinal: false };
+  it('tries one that was refused again after a minute, not before', async () => {
+    verdict = refused;
     await expect(checker.check('a', '/a')).resolves.toBe(refused);
     nowMs = 59_999;
     await expect(checker.check('a', '/a')).resolves.toBe(refused);
@@ -39,6 +40,13 @@ describe('RememberingChecker', () => {
     nowMs = 60_000;
     await checker.check('a', '/a');
     expect(checks).toEqual(['a', 'a']);
+  });
+
+  it('does not keep what a check that threw did not say', async () => {
+    verdict = new Error('no process');
+    await expect(checker.check('a', '/a')).rejects.toThrow('no process');
+    verdict = good;
+    await expect(checker.check('a', '/a')).resolves.toBe(good);
   });
 
   it('forgets the oldest of more than a thousand', async () => {

@@ -12,15 +12,8 @@ export abstract class ModelChecker {
   abstract check(sha256: string, path: string): Promise<Checked | Fault>;
 }
 
-/** What one check came to. */
-export interface Verdict {
-  readonly outcome: Checked | Fault;
-  /** True = another try would say the same: it was read, or ran, and that was not good. False = it was stopped, or the machine was short of something. */
-  readonly isFinal: boolean;
-}
-
-/** A model that was stopped is not tried again before this: each try may take all of the time that a check has. */
-const stoppedKeptMs = 60_000;
+/** A model that was refused is not tried again before this: each try may take all of the time that a check has. Not for ever: the machine may have been short of something. */
+const refusalKeptMs = 60_000;
 const maxKept = 1_000;
 
 interface Kept {
@@ -28,14 +21,14 @@ interface Kept {
   readonly untilMs: number;
 }
 
-/** Remembers verdicts by hash, the last thousand; who asks for the same model at the same time shares one check. */
+/** Remembers by hash what checks came to, the last thousand; a check that threw said nothing and is not kept. Who asks for the same model at the same time shares one. */
 export class RememberingChecker extends ModelChecker {
   /** The oldest first. */
   private readonly kept = new Map<string, Kept>();
   private readonly underWay = new Map<string, Promise<Checked | Fault>>();
 
   constructor(
-    private readonly checkNew: (sha256: string, path: string) => Promise<Verdict>,
+    private readonly checkNew: (sha256: string, path: string) => Promise<Checked | Fault>,
     private readonly nowMs: () => number,
   ) {
     super();
@@ -53,9 +46,9 @@ export class RememberingChecker extends ModelChecker {
   }
 
   private async checkAndKeep(sha256: string, path: string): Promise<Checked | Fault> {
-    const { outcome, isFinal } = await this.checkNew(sha256, path);
+    const outcome = await this.checkNew(sha256, path);
     this.kept.delete(sha256);
-    this.kept.set(sha256, { outcome, untilMs: isFinal ? Infinity : this.nowMs() + stoppedKeptMs });
+    this.kept.set(sha256, { outcome, untilMs: outcome.ok ? Infinity : this.nowMs() + refusalKeptMs });
     if (this.kept.size > maxKept) this.kept.delete(this.kept.keys().next().value!);
     return outcome;
   }

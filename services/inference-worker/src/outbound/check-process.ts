@@ -79,10 +79,16 @@ export class CheckProcess {
       }, timeoutMs);
       this.child.once('message', () => {
         clearTimeout(timer);
+        // Neither keeps a worker alive that has failed to start.
+        this.child.unref();
+        this.child.channel?.unref();
         this.child.removeAllListeners('exit').on('error', () => undefined); // An end is seen by who waits for the answer.
         resolve();
       });
-      this.child.once('error', reject);
+      this.child.once('error', (error) => {
+        clearTimeout(timer);
+        reject(error);
+      });
       this.child.once('exit', (code, signal) => {
         clearTimeout(timer);
         reject(new Error(`the process that checks models ended with ${code ?? signal} while it started`));

@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { errorMessage } from '#libs/errors/millrace-error.js';
-import type { Verdict } from '../domain/model-checker.js';
-import { fault } from '../domain/outcome.js';
+import type { Checked } from '../domain/model-checker.js';
+import { type Fault, fault } from '../domain/outcome.js';
 import type { CheckLimits, CheckOrder } from './check-order.js';
 import { CheckProcess } from './check-process.js';
 
@@ -34,7 +33,8 @@ export class IsolatedModelChecker {
     this.spare.catch(() => undefined); // Told to who takes it.
   }
 
-  async check(sha256: string, path: string): Promise<Verdict> {
+  /** @throws Error where no process could be started: nothing is known of the model then */
+  async check(sha256: string, path: string): Promise<Checked | Fault> {
     if (this.busy >= maxAtOnce) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.busy += 1;
     try {
@@ -57,25 +57,16 @@ export class IsolatedModelChecker {
     );
   }
 
-  private async checkNow(sha256: string, path: string): Promise<Verdict> {
+  private async checkNow(sha256: string, path: string): Promise<Checked | Fault> {
+    const process_ = await this.take();
+    this.underWay.add(process_);
     try {
-      const process_ = await this.take();
-      this.underWay.add(process_);
-      const result = await process_
-        .run({ ...this.order, sha256, path }, this.limits)
-        .finally(() => this.underWay.delete(process_));
-      if ('stopped' in result)
-        return {
-          outcome: fault('run-failed', `model ${sha256} was not loaded: its check ${result.stopped}`),
-          isFinal: false,
-        };
-      return { outcome: result, isFinal: true };
-    } catch (error) {
-      return {
-        outcome: fault('run-failed', `model ${sha256} could not be checked: ${errorMessage(error)}`),
-        isFinal: false,
-      };
+      const result = await process_.run({ ...this.order, sha256, path }, this.limits);
+      return 'stopped' in result
+        ? fault('run-failed', `model ${sha256} was not loaded: its check ${result.stopped}`)
+        : result;
     } finally {
+      this.underWay.delete(process_);
       this.warmUp();
     }
   }
