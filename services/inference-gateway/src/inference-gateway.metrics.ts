@@ -46,6 +46,12 @@ const table = {
     help: 'Rows that a version could not answer, by arm: live, canary or shadow, and error code',
     labels: ['endpoint', 'model_version', 'arm', 'code'],
   },
+  feedback: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_feedback_total',
+    help: 'Items of feedback by outcome: ok or an error code',
+    labels: ['outcome'],
+  },
   unkeptNotes: {
     type: 'counter',
     name: 'millrace_inference_gateway_unkept_notes_total',
