@@ -52,6 +52,11 @@ const table = {
     help: 'Items of feedback by outcome: ok or an error code',
     labels: ['outcome'],
   },
+  unkeptPredictions: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_unkept_predictions_total',
+    help: 'Rows that were scored and not answered, because the write-ahead log was full or could not be written',
+  },
   unkeptNotes: {
     type: 'counter',
     name: 'millrace_inference_gateway_unkept_notes_total',

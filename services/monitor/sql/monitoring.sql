@@ -172,3 +172,8 @@ CREATE TABLE IF NOT EXISTS monitoring.models (
 ENGINE = ReplacingMergeTree(defined_at)
 ORDER BY model
 ;
+-- Retention goes by the wall clock, which neither has by itself.
+ALTER TABLE monitoring.labels ADD COLUMN IF NOT EXISTS inserted_at DateTime('UTC') DEFAULT now() COMMENT 'wall clock'
+;
+ALTER TABLE monitoring.predictions_unreadable ADD COLUMN IF NOT EXISTS inserted_at DateTime('UTC') DEFAULT now() COMMENT 'wall clock'
+;

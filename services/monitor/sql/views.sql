@@ -54,12 +54,18 @@ LEFT JOIN (SELECT * FROM monitoring.feature_names FINAL WHERE model != '') AS v
 LEFT JOIN (SELECT * FROM monitoring.models FINAL) AS m ON m.model = p.model
 ;
 CREATE OR REPLACE VIEW monitoring.shadow_pairs AS
+WITH
+  least(1 - 1e-7, greatest(1e-7, toFloat64(p.score))) AS primary_chance,
+  least(1 - 1e-7, greatest(1e-7, toFloat64(s.score))) AS shadow_chance,
+  p.model NOT IN (SELECT model FROM monitoring.models FINAL WHERE task = 'regression') AND p.label IS NOT NULL AS is_lossy
 SELECT p.prediction_id AS prediction_id, p.endpoint AS endpoint, p.model AS model, s.rollout_id AS rollout_id, s.rollout_step AS rollout_step,
        p.as_of AS as_of, p.answered_at AS answered_at, p.join_key AS join_key,
        p.model_version AS primary_version, s.model_version AS shadow_version,
        p.score AS primary_score, s.score AS shadow_score, toFloat64(s.score) - p.score AS score_difference,
        p.label AS label, p.label_source AS label_source,
        toFloat64(p.score) - p.label AS primary_error, toFloat64(s.score) - p.label AS shadow_error,
+       multiIf(NOT is_lossy, NULL, p.label = 1, -log(primary_chance), -log1p(-primary_chance)) AS primary_log_loss,
+       multiIf(NOT is_lossy, NULL, p.label = 1, -log(shadow_chance), -log1p(-shadow_chance)) AS shadow_log_loss,
        p.infer_us AS primary_infer_us, s.run_us AS shadow_run_us
 FROM monitoring.predictions_labelled AS p
 INNER JOIN monitoring.shadow_predictions AS s ON s.endpoint = p.endpoint AND s.primary_id = p.prediction_id

@@ -62,6 +62,8 @@ export abstract class ModelRunner {
 export interface Unlogged {
   readonly prediction: Omit<Prediction, 'predictionId' | 'snapshot' | 'answeredAtMs' | 'latencyUs'>;
   readonly snapshot: Snapshot;
+  /** Of predictions that keep request and features; undefined = all do. */
+  readonly payloadShare?: number | undefined;
   /** performance.now() when the request had been decoded. */
   readonly startedMs: number;
   /** Of its request, where that is sampled. */

@@ -1,4 +1,4 @@
-import { Controller, Inject, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import type { AuthenticatedRequest } from '#libs/boot/http-edge.js';
 import type { FeedbackItem } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
@@ -19,6 +19,7 @@ export class FeedbackController {
   ) {}
 
   @Post('v2/feedback')
+  @HttpCode(200)
   async give(@Req() request: AuthenticatedRequest, @Res() response: Response): Promise<void> {
     const items = readItems(await this.bodies.read(request, response));
     const { feedbackIds } = await this.calls.give(items, request.caller!.name);
