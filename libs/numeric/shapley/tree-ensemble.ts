@@ -108,3 +108,15 @@ export function marginOf(trees: TreeEnsemble, rows: Float32Array, from = 0): num
   }
   return margin;
 }
+
+/** What no margin is larger than, whatever its sign: the base and every tree's largest leaf, as absolute values. */
+export function largestMargin({ value, roots, base }: TreeEnsemble): number {
+  let largest = Math.abs(base);
+  for (let tree = 0; tree < roots.length; tree++) {
+    let leaf = 0;
+    for (let node = roots[tree]!; node < (roots[tree + 1] ?? value.length); node++)
+      leaf = Math.max(leaf, Math.abs(value[node]!));
+    largest += leaf;
+  }
+  return largest;
+}

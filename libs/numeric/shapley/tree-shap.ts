@@ -1,8 +1,8 @@
 import { marginOf, NoTrees, type TreeEnsemble } from './tree-ensemble.js';
 import { markMissed, treePaths, type TreePaths } from './tree-paths.js';
 
-/** Leaves times background rows: so many masks are looked at when an explainer is made, about a second's work. */
-const maxMasks = 2 ** 25;
+/** Leaves times background rows: so many masks of 4 bytes are looked at when an explainer is made. */
+const maxMasks = 2 ** 24;
 
 /**
  * Interventional TreeSHAP: exact Shapley values of the margin, where the value of a set of features is the mean margin over background rows that take these features
@@ -80,7 +80,7 @@ export class TreeShap {
   }
 }
 
-/** Of each leaf the different masks of the background rows, with the share of the rows that have them; a mask that no row can complete is left out. */
+/** Of each leaf the different masks of the background rows, with the share of the rows that have them. */
 interface MaskGroups {
   /** [leaves + 1] */
   readonly start: Int32Array;
@@ -103,18 +103,26 @@ function groupMasks(
       masks[leaf * rows + row] = fullMask(paths, leaf) & ~missed[paths.leaves[leaf]!]!;
   }
   const start = new Int32Array(leaves + 1);
-  const [mask, share]: [number[], number[]] = [[], []];
   for (let leaf = 0; leaf < leaves; leaf++) {
     const sorted = masks.subarray(leaf * rows, (leaf + 1) * rows).sort();
-    for (let row = 0; row < rows;) {
-      const first = row;
-      while (row < rows && sorted[row] === sorted[first]) row += 1;
-      mask.push(sorted[first]!);
-      share.push((row - first) / rows);
-    }
-    start[leaf + 1] = mask.length;
+    start[leaf + 1] = start[leaf]! + runsOf(sorted);
   }
-  return { start, mask: Int32Array.from(mask), share: Float64Array.from(share) };
+  const groups = { start, mask: new Int32Array(start[leaves]!), share: new Float64Array(start[leaves]!) };
+  for (let leaf = 0; leaf < leaves; leaf++) {
+    let group = start[leaf]! - 1;
+    for (let row = leaf * rows; row < (leaf + 1) * rows; row++) {
+      if (row === leaf * rows || masks[row] !== masks[row - 1]) groups.mask[++group] = masks[row]!;
+      groups.share[group]! += 1 / rows;
+    }
+  }
+  return groups;
+}
+
+/** How many different values there are. */
+function runsOf(sorted: Int32Array): number {
+  let runs = sorted.length > 0 ? 1 : 0;
+  for (let i = 1; i < sorted.length; i++) if (sorted[i] !== sorted[i - 1]) runs += 1;
+  return runs;
 }
 
 function fullMask({ start }: TreePaths, leaf: number): number {

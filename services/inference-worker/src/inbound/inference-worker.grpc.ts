@@ -11,6 +11,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { BatchScheduler } from '../domain/batch-scheduler.js';
+import type { Explanations } from '../domain/explanations.js';
 import type { ModelPool } from '../domain/model-pool.js';
 import type { WorkerObserver } from '../domain/ports.js';
 import { faultErrors } from './fault-errors.js';
@@ -21,6 +22,7 @@ export class InferenceWorkerGrpc implements OnModuleInit {
     private readonly server: GrpcServer,
     private readonly pool: ModelPool,
     private readonly scheduler: BatchScheduler,
+    private readonly explanations: Explanations,
     private readonly observer: WorkerObserver,
   ) {}
 
@@ -28,7 +30,14 @@ export class InferenceWorkerGrpc implements OnModuleInit {
     this.server.addService(InferenceWorkerService, {
       infer: handle.duplex<InferBatch, InferResult>(
         (stream, { messageSpan }) =>
-          void new InferStream(stream, this.scheduler, this.observer, () => performance.now(), messageSpan),
+          void new InferStream(
+            stream,
+            this.scheduler,
+            this.explanations,
+            this.observer,
+            () => performance.now(),
+            messageSpan,
+          ),
       ),
       prepare: handle.unary((request: PrepareRequest) => this.prepare(request)),
     });
