@@ -42,6 +42,7 @@ export function readRestRequest(endpoint: LiveEndpoint, headers: IncomingHttpHea
     tensors: tensorsOf(endpoint, inputs, body.subarray(jsonBytes)),
     outputs: outputs.map((output) => outputOf(output, allBinary, binary)),
     expiresAtMs: expiryOf(Object.keys(parameters), (name) => valueOf(parameters[name])),
+    explain: parameters['explain'] !== undefined && flag('explain', valueOf(parameters['explain'])),
     isBinary: (output) => binary.get(output) ?? allBinary,
   };
 }
