@@ -82,6 +82,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       settings.MILLRACE_TOKEN,
       settings.WORKER_TIMEOUT_MS,
       tracing,
+      settings.EXPLAIN_TIMEOUT_MS,
     );
     this.routes = new RouteTable(messages, this.workers, logger);
     const traces = new BlockTraces();

@@ -1,9 +1,9 @@
-/** One output: `FP32` values or `BYTES` strings, row-major. */
+/** One output: `FP32` or `FP64` values or `BYTES` strings, row-major. */
 export interface OutputTensor {
   readonly name: string;
-  readonly datatype: 'FP32' | 'BYTES';
+  readonly datatype: 'FP32' | 'FP64' | 'BYTES';
   readonly shape: number[];
-  readonly values: Float32Array | readonly string[];
+  readonly values: Float32Array | Float64Array | readonly string[];
 }
 
 /** An answer, before it is encoded for the one who asked. */

@@ -2,6 +2,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { shown, type Tensor } from '#libs/tensors/tensor-codec.js';
 import type { LiveEndpoint } from './arms.js';
 import type { EndpointPlan } from './endpoint-plan.js';
+import { explanationOutputs } from './explanation-outputs.js';
 import { outputNames } from './model-metadata.js';
 
 /** Text of a request's id. */
@@ -24,6 +25,8 @@ export interface InferRequest {
   readonly priority: number;
   /** What its parameter `timeout` leaves it, epoch ms; Infinity = it has none. */
   readonly expiresAtMs: number;
+  /** Its parameter `explain`. */
+  readonly explain?: boolean;
 }
 
 const refuse = (message: string): never => {
@@ -42,13 +45,12 @@ export function checkOutputs(plan: EndpointPlan, outputs: readonly RequestedOutp
   const names = outputNames(plan);
   const seen = new Set<string>();
   for (const { name, classes } of outputs) {
-    if (!names.includes(name))
+    if (!names.includes(name) && !explanationOutputs.includes(name))
       refuse(
         `unexpected inference output '${shown(name)}' for model '${plan.name}'; its outputs are ${names.join(', ')}`,
       );
     if (seen.has(name)) refuse(`output '${name}' is requested twice`);
-    if (classes > 0 && name !== names[0])
-      refuse(`output '${name}': classification is of '${names[0]}', not of a BYTES output`);
+    if (classes > 0 && name !== names[0]) refuse(`output '${name}': classification is of '${names[0]}' alone`);
     seen.add(name);
   }
 }

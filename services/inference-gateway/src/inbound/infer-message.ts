@@ -8,7 +8,7 @@ import type { Answer, OutputTensor } from '../domain/answer.js';
 import type { LiveEndpoint } from '../domain/arms.js';
 import { checkSize, type InferRequest } from '../domain/infer-request.js';
 import { maxElements } from '../domain/read-request.js';
-import { classesOf, expiryOf, priorityOf, type ParameterValue } from '../domain/request-parameters.js';
+import { classesOf, expiryOf, flag, priorityOf, type ParameterValue } from '../domain/request-parameters.js';
 
 /** A request as its message says it. @throws MillraceError invalid-argument naming what is wrong */
 export function fromMessage(endpoint: LiveEndpoint, request: ModelInferRequest): InferRequest {
@@ -28,6 +28,7 @@ export function fromMessage(endpoint: LiveEndpoint, request: ModelInferRequest):
     })),
     priority: names.length === 0 ? 0 : priorityOf((name) => valueOf(parameters[name])),
     expiresAtMs: names.length === 0 ? Number.POSITIVE_INFINITY : expiryOf(names, (name) => valueOf(parameters[name])),
+    explain: names.includes('explain') && flag('explain', valueOf(parameters['explain'])),
   };
 }
 
@@ -74,5 +75,7 @@ export function toMessage({ modelName, modelVersion, id, fallback, outputs }: An
 
 /** The raw form of an output: little-endian, row-major; BYTES each with its length before it. */
 export function rawBytes({ values }: OutputTensor): Buffer {
-  return values instanceof Float32Array ? float32Bytes(values) : encodeStrings(values);
+  if (values instanceof Float32Array) return float32Bytes(values);
+  if (values instanceof Float64Array) return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  return encodeStrings(values);
 }

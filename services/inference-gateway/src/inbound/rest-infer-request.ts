@@ -43,6 +43,7 @@ export function readRestRequest(endpoint: LiveEndpoint, headers: IncomingHttpHea
     outputs: outputs.map((output) => outputOf(output, allBinary, binary)),
     priority: priorityOf((name) => valueOf(parameters[name])),
     expiresAtMs: expiryOf(Object.keys(parameters), (name) => valueOf(parameters[name])),
+    explain: parameters['explain'] !== undefined && flag('explain', valueOf(parameters['explain'])),
     isBinary: (output) => binary.get(output) ?? allBinary,
   };
 }

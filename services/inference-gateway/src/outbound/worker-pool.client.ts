@@ -6,7 +6,8 @@ import { Peer } from '#libs/rpc/grpc-client.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
-import { ModelRunner, type RunLane } from '../domain/ports.js';
+import { type Explanation, type ExplanationQuestion, ModelRunner, type RunLane } from '../domain/ports.js';
+import { askExplanation } from './ask-explanation.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
 import { startQuestionSpans } from './question-spans.js';
 import { TurnBatcher } from './turn-batcher.js';
@@ -78,6 +79,7 @@ export class WorkerPoolClient extends ModelRunner {
     token: string,
     private readonly timeoutMs: number,
     private readonly tracing: Tracing = tracingOff,
+    private readonly explainTimeoutMs = 10_000,
   ) {
     super();
     this.workers = addresses.map((address) => new Worker(address, token, timeoutMs));
@@ -100,6 +102,23 @@ export class WorkerPoolClient extends ModelRunner {
       this.workers.map(({ peer }) => peer.call((stub) => stub.prepare, { onnxSha256, features }, 30_000)),
     );
     if (outcomes.every((outcome) => outcome.status === 'rejected')) throw (outcomes[0] as PromiseRejectedResult).reason;
+  }
+
+  override async explain(question: ExplanationQuestion): Promise<Explanation> {
+    const spans = startQuestionSpans(this.tracing, InferenceWorkerService.infer.path, undefined, [question]);
+    const asks = this.byLoad('live').map(
+      ({ stream }) =>
+        async (batch: Batch, timeoutMs: number) =>
+          checked(await stream.ask(batch, timeoutMs)),
+    );
+    try {
+      const explanation = await askExplanation(asks, question, this.explainTimeoutMs, spans.traceparents);
+      spans.end();
+      return explanation;
+    } catch (error) {
+      spans.end(error);
+      throw error;
+    }
   }
 
   close(): void {

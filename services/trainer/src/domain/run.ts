@@ -30,7 +30,13 @@ export interface StepOutputs {
     readonly fromMs?: number;
     readonly toMs?: number;
   };
-  readonly train: { readonly model: string; readonly modelSha256: string; readonly metrics: Metrics };
+  readonly train: {
+    readonly model: string;
+    readonly modelSha256: string;
+    readonly metrics: Metrics;
+    /** File with rows that explanations are relative to, float32 [n, features]; absent in runs of before there were explanations. */
+    readonly background?: string;
+  };
   readonly evaluate: {
     readonly metrics: Metrics;
     /** File with what the scores of the validation rows were; absent in runs of before there were references. */
