@@ -18,6 +18,8 @@ import { Tracing } from '#libs/telemetry/tracing.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
+import { TensorMirror } from './domain/tensor-mirror.js';
+import { tensorLimitsOf, TensorPredictor } from './domain/tensor-predictor.js';
 import { InferenceCalls } from './inbound/inference-calls.js';
 import { OpenInferenceController } from './inbound/open-inference.controller.js';
 import { serveOpenInference } from './inbound/open-inference.grpc.js';
@@ -25,11 +27,14 @@ import { BodyReader } from './inbound/rest-body.js';
 import { RouteTable } from './inbound/route-table.follower.js';
 import { inferenceGatewayMetrics } from './inference-gateway.metrics.js';
 import type { InferenceGatewaySettings } from './inference-gateway.settings.js';
+import { AnyTensorRunner } from './outbound/any-tensor.runner.js';
 import { BlockTraces } from './outbound/block-traces.js';
 import { FeatureStoreClient } from './outbound/feature-store.client.js';
 import { PredictionShipper } from './outbound/prediction-shipper.js';
+import { UpstreamRunner } from './outbound/upstream.runner.js';
 import { WalPredictionLog } from './outbound/wal-prediction.log.js';
 import { WorkerPoolClient } from './outbound/worker-pool.client.js';
+import { WorkerTensorRunner } from './outbound/worker-tensor.runner.js';
 
 const Settings = Symbol('InferenceGatewaySettings');
 
@@ -44,6 +49,8 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly shipper: PredictionShipper;
   private readonly log: WalPredictionLog;
   private readonly mirror: Mirror;
+  private readonly tensorMirror: TensorMirror;
+  private readonly upstreams: UpstreamRunner;
   private drainUntilMs = 0;
 
   constructor(
@@ -74,7 +81,13 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       settings.WORKER_TIMEOUT_MS,
       tracing,
     );
-    this.routes = new RouteTable(messages, this.workers, logger);
+    this.upstreams = new UpstreamRunner({
+      addresses: settings.UPSTREAM_ADDRESSES,
+      timeoutMs: settings.UPSTREAM_TIMEOUT_MS,
+      maxMessageBytes: settings.GRPC_MAX_MESSAGE_BYTES,
+    });
+    const tensorRunner = new AnyTensorRunner(new WorkerTensorRunner(this.workers), this.upstreams);
+    this.routes = new RouteTable(messages, this.workers, tensorRunner, logger);
     const traces = new BlockTraces();
     this.shipper = new PredictionShipper(
       this.wal,
@@ -88,7 +101,15 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     this.log = new WalPredictionLog(this.wal, metrics, traces);
     this.mirror = new Mirror(this.workers, this.log, settings.SHADOW_MAX_ROWS);
     const predictor = new Predictor(this.features, this.workers, this.log, this.mirror, settings.MAX_ROWS_IN_FLIGHT);
-    this.calls = new InferenceCalls(this.routes, predictor, metrics);
+    const tensorLimits = tensorLimitsOf(settings.GRPC_MAX_MESSAGE_BYTES);
+    this.tensorMirror = new TensorMirror(
+      tensorRunner,
+      this.log,
+      settings.SHADOW_MAX_ROWS,
+      tensorLimits.maxBytesInFlight / 2,
+    );
+    const tensors = new TensorPredictor(tensorRunner, this.log, this.tensorMirror, tensorLimits);
+    this.calls = new InferenceCalls(this.routes, predictor, tensors, metrics);
     serveOpenInference(server, this.routes, this.calls, readiness);
     this.ensureTopics = () => messages.ensureTopics([{ id: 'predictionsLogged' }]);
   }
@@ -108,11 +129,13 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
   /** After the server has answered its last call; answered rows are mirrored in what that has left of the grace. */
   async onApplicationShutdown(): Promise<void> {
     await this.routes.stop();
-    await this.mirror.stop(Math.max(0, this.drainUntilMs - Date.now()));
+    const leftMs = Math.max(0, this.drainUntilMs - Date.now());
+    await Promise.all([this.mirror.stop(leftMs), this.tensorMirror.stop(leftMs)]);
     await this.log.close();
     await this.shipper.stop();
     this.features.close();
     this.workers.close();
+    this.upstreams.close();
     await this.wal.close();
   }
 }
