@@ -37,6 +37,9 @@ export class FakeTensorRunner extends TensorRunner {
     this.runs.push({ version: version.version, lane });
     const error = this.errors.get(version.version);
     if (error !== undefined) throw error;
+    for (const { name } of mixed.inputs)
+      if (!tensors.some((tensor) => tensor.name === name))
+        throw new MillraceError('invalid-argument', `input ${name}: is missing`);
     const values = (name: string) => elementsOfRaw(tensors.find((tensor) => tensor.name === name)!).map(Number);
     const [half, count, keep] = [values('half'), values('count'), values('keep')];
     if (half.length !== count.length)
