@@ -20,6 +20,9 @@ const fixtures = join(projectRoot(), 'services/inference-worker/test/fixtures');
 /** A gateway and a worker as processes of their own, on the tests' Kafka, and a server of KServe's beside them. */
 export interface TensorBench {
   readonly gateway: ServiceProcess;
+  readonly workerAddress: string;
+  /** Of the mixed model, as the worker has it. */
+  readonly mixedVersion: ModelVersion;
   readonly text: string;
   readonly image: string;
   /** Live version 1, and version 2 of the same file, which answers half of the requests and is shown the others. */
@@ -134,6 +137,8 @@ export async function startTensorBench(): Promise<TensorBench> {
     await until(() => isReady(name), `${name} ready`);
   return {
     gateway,
+    workerAddress: worker.grpcAddress,
+    mixedVersion: candidate.version,
     text,
     image,
     mixed,

@@ -8,19 +8,24 @@ import { Peer } from '#libs/rpc/grpc-client.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { token } from '#libs/testing/service-process.js';
 import { until } from '#libs/testing/until.js';
+import { WorkerPoolClient } from '../src/outbound/worker-pool.client.js';
+import { WorkerTensorRunner } from '../src/outbound/worker-tensor.runner.js';
 import { two } from './fake-tensors.js';
 import { startTensorBench, type TensorBench } from './tensor-bench.js';
+import { tensorRunnerContract } from './tensor-runner.contract.js';
 
 const run = promisify(execFile);
 const clients = join(projectRoot(), 'deploy/local/launcher/test/clients');
 let bench: TensorBench;
 let peer: Peer<GRPCInferenceServiceClient>;
+let pool: WorkerPoolClient | undefined;
 beforeAll(async () => {
   bench = await startTensorBench();
   peer = new Peer(GRPCInferenceServiceClient, 'gateway', bench.gateway.grpcAddress, token);
 }, 600_000);
 afterAll(async () => {
   peer?.close();
+  pool?.close();
   await bench?.stop();
 }, 60_000);
 
@@ -94,6 +99,11 @@ it("KServe's client works unchanged, over REST and over gRPC", async () => {
   const got = await python('python-kserve', 'requirements-kserve.lock', 'kserve_tensors.py', bench.mixed);
   expect(got).toEqual({ rest: answered, grpc: answered });
 }, 600_000);
+
+tensorRunnerContract('a real worker', async () => {
+  pool = new WorkerPoolClient([bench.workerAddress], token, 5_000);
+  return { runner: new WorkerTensorRunner(pool), version: bench.mixedVersion };
+});
 
 describe('two versions of a tensor model', () => {
   it('share the requests, and the one that is tried is shown those of the other', async () => {

@@ -31,7 +31,7 @@ def values(response):
 
 async def main():
     rest = InferenceRESTClient(RESTConfig(protocol="v2"))
-    over_rest = await rest.infer(f"http://{http_address}", request(), headers=headers)
+    over_rest = await rest.infer(f"http://{http_address}", request(), headers=headers, model_name=model)
     grpc = InferenceGRPCClient(grpc_address)
     over_grpc = await grpc.infer(request(), headers=list(headers.items()))
     print(json.dumps({"rest": values(over_rest), "grpc": values(over_grpc)}))

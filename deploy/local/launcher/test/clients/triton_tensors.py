@@ -19,7 +19,7 @@ def everything(module, client, json_too):
         return made
 
     def ask(model, inputs, outputs=None, **more):
-        return client.infer(model, inputs, outputs=outputs, headers=headers, **more)
+        return client.infer(model, inputs, outputs=outputs, headers=dict(headers), **more)
 
     def refusal(model, *inputs):
         try:
