@@ -18,6 +18,7 @@ import type {
   SourceSpec,
   Specs,
   StreamSpec,
+  TabularModelSpec,
   TriggersSpec,
 } from './definition-kinds.js';
 import { aggregationNames } from './definition-kinds.js';
@@ -84,14 +85,16 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
     items: (raw['features'] as unknown[]).map((item) => itemOf(item, find)),
   }),
   Model: (raw, about): ModelSpec => {
+    const owners = (raw['owners'] ?? []) as string[];
+    if (raw['task'] === 'tensors') return { ...about, task: 'tensors', owners };
     const label = raw['label'] as { stream: string; value: string; join: string; horizon: string };
     return {
       ...about,
-      task: raw['task'] as ModelSpec['task'],
+      task: raw['task'] as TabularModelSpec['task'],
       features: raw['features'] as string,
       label: { stream: label.stream, value: label.value, join: label.join, horizonMs: duration(label.horizon) },
       segments: (raw['segments'] ?? []) as string[],
-      owners: (raw['owners'] ?? []) as string[],
+      owners,
     };
   },
   Pipeline: (raw, about): PipelineSpec => {

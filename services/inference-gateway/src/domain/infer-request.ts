@@ -1,9 +1,10 @@
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { RawTensor } from '#libs/tensors/raw-tensor.js';
 import { shown, type Tensor } from '#libs/tensors/tensor-codec.js';
-import type { LiveEndpoint } from './arms.js';
 import type { EndpointPlan } from './endpoint-plan.js';
 import { explanationOutputs } from './explanation-outputs.js';
 import { outputNames } from './model-metadata.js';
+import type { ServedEndpoint } from './tensor-endpoint.js';
 
 /** Text of a request's id. */
 const maxIdCharacters = 1_024;
@@ -19,6 +20,8 @@ export interface RequestedOutput {
 export interface InferRequest {
   readonly id: string;
   readonly tensors: readonly Tensor[];
+  /** Of an endpoint of a tensor model, instead of `tensors`, and held against its inputs already. */
+  readonly raw?: readonly RawTensor[];
   /** Empty = all. */
   readonly outputs: readonly RequestedOutput[];
   /** 1 = the highest, 0 = the default and next; whatever is above goes first when calls are too many. */
@@ -34,10 +37,12 @@ const refuse = (message: string): never => {
 };
 
 /** What can be said before the tensors are decoded. @throws MillraceError invalid-argument */
-export function checkSize({ plan }: LiveEndpoint, id: string, inputs: number): void {
+export function checkSize(endpoint: ServedEndpoint, id: string, inputs: number): void {
+  const { name } = endpoint.plan;
   if (id.length > maxIdCharacters) refuse(`id: ${id.length} characters, at most ${maxIdCharacters} are taken`);
-  const most = plan.columns.length + 1; // the columns, and the whole vector beside them
-  if (inputs > most) refuse(`expected at most ${most} inputs but got ${inputs} inputs for model '${plan.name}'`);
+  // The columns and the whole vector beside them; or the inputs of the model and one more, which is named as the one that is wrong.
+  const most = (endpoint.signature === undefined ? endpoint.plan.columns : endpoint.signature.inputs).length + 1;
+  if (inputs > most) refuse(`expected at most ${most} inputs but got ${inputs} inputs for model '${name}'`);
 }
 
 /** @throws MillraceError invalid-argument where an output is not the endpoint's, comes twice, or has no classes */

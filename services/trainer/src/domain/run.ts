@@ -1,4 +1,4 @@
-import type { ModelSpec, PipelineSpec } from '#libs/definitions/definition-kinds.js';
+import type { TabularModelSpec, PipelineSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 
 export const stepNames = ['dataset', 'train', 'evaluate', 'convert', 'parity', 'gates', 'register'] as const;
@@ -9,7 +9,7 @@ export type StepState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancel
 /** What a run was asked to do; later changes of the definitions do not change it. */
 export interface RunPlan {
   readonly pipeline: PipelineSpec;
-  readonly model: ModelSpec;
+  readonly model: TabularModelSpec;
   /** Event time, epoch ms; 0 = from the window and the watermark, when the dataset is built. */
   readonly fromMs: number;
   readonly toMs: number;
