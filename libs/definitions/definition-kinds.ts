@@ -295,6 +295,15 @@ export interface PolicySpec {
     /** Who asked may not approve. */
     readonly notRequester: boolean;
   };
+  /** How many requests each caller with a role may ask of endpoints. */
+  readonly quotas?: readonly {
+    readonly role: string;
+    /** Patterns, e.g. endpoints/late-*. */
+    readonly on: readonly string[];
+    readonly requestsPerSecond: number;
+    /** At once. */
+    readonly burst: number;
+  }[];
   /** Who may do what; nothing that is not said is allowed. Patterns are `<kinds>/<name>` with `*`, e.g. predictions/*, endpoints/late-*. */
   readonly access: readonly {
     readonly role: string;

@@ -157,6 +157,8 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
     const approvals = raw['approvals'] as
       { when?: string; roles: string[]; quorum?: number; notRequester?: boolean } | undefined;
     const retention = raw['retention'] as { predictions: string } | undefined;
+    const quotas = raw['quotas'] as
+      { role: string; on: string[]; requestsPerSecond: number; burst?: number }[] | undefined;
     const access = (raw['access'] ?? []) as { role: string; may: AccessAction[]; on: string[] }[];
     return {
       ...about,
@@ -171,10 +173,26 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
             },
           }),
       access: access.map(({ role, may, on }) => ({ role, may, on })),
+      ...(quotas === undefined ? {} : { quotas: quotas.map(quotaOf) }),
       ...(retention === undefined ? {} : { retention: { predictionsMs: duration(retention.predictions) } }),
     };
   },
 };
+
+/** At once, where it is not said: a second's worth. */
+function quotaOf({
+  role,
+  on,
+  requestsPerSecond,
+  burst,
+}: {
+  role: string;
+  on: string[];
+  requestsPerSecond: number;
+  burst?: number;
+}) {
+  return { role, on, requestsPerSecond, burst: burst ?? Math.max(1, Math.ceil(requestsPerSecond)) };
+}
 
 /** Rules of thumb of the field where a definition is silent. */
 const [defaultMinRows, defaultAlpha] = [500, 0.05];

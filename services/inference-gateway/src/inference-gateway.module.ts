@@ -8,6 +8,7 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { join } from 'node:path';
+import { Authorizer } from '#libs/auth/authorizer.js';
 import { ServiceModule } from '#libs/boot/service.module.js';
 import { GRPCInferenceServiceService } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MessageLog } from '#libs/messaging/message-log.js';
@@ -17,6 +18,7 @@ import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { Tracing } from '#libs/telemetry/tracing.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import { CallerQuotas } from './domain/caller-quotas.js';
 import { ConcurrencyLimit } from './domain/concurrency-limit.js';
 import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
@@ -70,6 +72,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     @Inject(Readiness) readiness: Readiness,
     @Inject(Logger) logger: Logger,
     @Inject(Tracing) tracing: Tracing,
+    @Inject(Authorizer) authorizer: Authorizer,
   ) {
     const metrics = inferenceGatewayMetrics(registry);
     this.wal = new WriteAheadLog({
@@ -119,6 +122,9 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       metrics.concurrencyLimit.set(limit.current);
     }, 1_000).unref();
     const admission = new Admission(limit, metrics);
+    const quotas = new CallerQuotas(() => performance.now());
+    quotas.setPolicies(authorizer.known);
+    authorizer.onChange(() => quotas.setPolicies(authorizer.known));
     this.mirror = new Mirror(this.workers, this.log, settings.SHADOW_MAX_ROWS, admission.isBusy);
     const predictor = new Predictor(this.features, this.workers, this.log, this.mirror, settings.MAX_ROWS_IN_FLIGHT);
     const tensorLimits = tensorLimitsOf(settings.GRPC_MAX_MESSAGE_BYTES);
@@ -129,7 +135,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       tensorLimits.maxBytesInFlight / 2,
     );
     const tensors = new TensorPredictor(tensorRunner, this.log, this.tensorMirror, tensorLimits);
-    this.calls = new InferenceCalls(this.routes, predictor, tensors, admission, metrics);
+    this.calls = new InferenceCalls(this.routes, predictor, tensors, admission, quotas, metrics);
     server.addGate(GRPCInferenceServiceService.modelInfer.path, admission.refusal);
     serveOpenInference(server, this.routes, this.calls, readiness);
     this.feedback = new FeedbackCalls(new WalFeedbackLog(this.wal), metrics);

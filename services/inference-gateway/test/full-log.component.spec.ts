@@ -16,6 +16,7 @@ import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { freePort, token } from '#libs/testing/service-process.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import { CallerQuotas } from '../src/domain/caller-quotas.js';
 import { ConcurrencyLimit } from '../src/domain/concurrency-limit.js';
 import { setUpTensors } from './fake-tensors.js';
 import { Mirror } from '../src/domain/mirror.js';
@@ -55,6 +56,7 @@ beforeEach(async () => {
     predictor,
     setUpTensors().predictor,
     admission,
+    new CallerQuotas(() => 0),
     metrics,
   );
   const address = `127.0.0.1:${await freePort()}`;

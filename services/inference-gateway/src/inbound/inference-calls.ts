@@ -1,3 +1,4 @@
+import type { Caller } from '#libs/auth/caller.js';
 import type { ModelStatistics } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
@@ -8,6 +9,7 @@ import { ServingStatistics } from '../domain/serving-statistics.js';
 import type { ServedEndpoint } from '../domain/tensor-endpoint.js';
 import type { TensorPredictor } from '../domain/tensor-predictor.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+import type { CallerQuotas } from '../domain/caller-quotas.js';
 import type { Admission } from './admission.js';
 import type { RouteTable } from './route-table.follower.js';
 
@@ -20,6 +22,7 @@ export class InferenceCalls {
     private readonly predictor: Predictor,
     private readonly tensors: TensorPredictor,
     private readonly admission: Admission,
+    private readonly quotas: CallerQuotas,
     private readonly metrics: InferenceGatewayMetrics,
   ) {}
 
@@ -32,7 +35,7 @@ export class InferenceCalls {
     model: string,
     version: string,
     read: (endpoint: ServedEndpoint) => InferRequest,
-    caller: string,
+    caller: Caller,
     deadlineMs: number,
     trace?: TraceContext,
   ): Promise<Answer> {
@@ -40,12 +43,13 @@ export class InferenceCalls {
     let endpoint: ServedEndpoint | undefined;
     try {
       endpoint = this.routes.get(model, version);
+      this.quotas.take(caller, model);
       const request = read(endpoint);
       this.admission.enter(request.priority);
       const work =
         endpoint.signature === undefined
-          ? this.predictor.infer(endpoint, request, caller, deadlineMs, trace)
-          : this.tensors.infer(endpoint, request, caller, deadlineMs, trace);
+          ? this.predictor.infer(endpoint, request, caller.name, deadlineMs, trace)
+          : this.tensors.infer(endpoint, request, caller.name, deadlineMs, trace);
       const answer = await this.worked(inTime(work, request.expiresAtMs), startedMs);
       this.metrics.requests.inc({ endpoint: model, outcome: 'ok' });
       this.served.succeeded(answer, performance.now() - startedMs);

@@ -44,7 +44,7 @@ export function serveOpenInference(
     const { modelName, modelVersion, unreadable } = request;
     if (unreadable !== undefined) throw new MillraceError('invalid-argument', unreadable);
     const read = (endpoint: ServedEndpoint) => fromMessage(endpoint, request);
-    return toMessage(await calls.infer(modelName, modelVersion, read, caller.name, deadlineMs, trace));
+    return toMessage(await calls.infer(modelName, modelVersion, read, caller, deadlineMs, trace));
   };
   const stream = (
     open: ServerDuplexStream<ReadInferRequest, ModelStreamInferResponse>,
