@@ -1,0 +1,87 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { projectRoot } from '#libs/storage/sql-file.js';
+import type { Served } from './peer.js';
+import { cpuUs } from './process-tree.js';
+
+export interface Load {
+  readonly protocol: 'grpc' | 'stream' | 'http';
+  readonly address: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly payload: Uint8Array;
+  readonly connections: number;
+  readonly inflight: number;
+  /** Arrivals a second; 0 = closed loop. */
+  readonly rate: number;
+  readonly warmSeconds: number;
+  readonly seconds: number;
+}
+
+export interface Figures {
+  readonly answered: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly maxMs: number;
+  /** How much later than due the generator itself was, open loop; its latencies have it in them. */
+  readonly lateP99Ms: number;
+  readonly failed: Readonly<Record<string, number>>;
+  /** Of the server, for each answer. */
+  readonly cpuUs: number;
+}
+
+/** The load generator in Go, compiled when its source has changed. */
+export function buildGenerator(): string {
+  const folder = join(process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace/cache'), 'peers');
+  mkdirSync(folder, { recursive: true });
+  const binary = join(folder, 'generator');
+  execFileSync('go', ['build', '-o', binary, '.'], {
+    cwd: join(projectRoot(), 'load-tests/peers/generator'),
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  return binary;
+}
+
+/** Runs it on a core of its own. @throws Error when a connection breaks, or more than one in a thousand is not answered */
+export async function generate(binary: string, core: number, load: Load, pids: Served['pids']): Promise<Figures> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-peers-'));
+  const payload = join(folder, 'payload');
+  writeFileSync(payload, load.payload);
+  const { protocol, address, path, connections, inflight, rate, warmSeconds: warm, seconds } = load;
+  const settings = { protocol, address, path, payload, connections, inflight, rate, warm, seconds };
+  const args = Object.entries(settings).flatMap(([name, value]) => [`-${name}`, String(value)]);
+  for (const [name, value] of Object.entries(load.headers)) args.push('-header', `${name}: ${value}`);
+  try {
+    const child = spawn('taskset', ['-c', String(core), binary, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let errors = '';
+    child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
+    const closed = once(child, 'close');
+    const lines: string[] = [];
+    const cpu: Record<string, number> = {};
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (line === 'begin' || line === 'end') cpu[line] = cpuUs(pids);
+      else lines.push(line);
+    }
+    const [code] = (await closed) as [number | null];
+    if (code !== 0) throw new Error(errors.trim() || `the generator ended with ${code}`);
+    const figures = JSON.parse(lines.join('')) as Omit<Figures, 'cpuUs'>;
+    const used = (cpu['end'] ?? Number.NaN) - (cpu['begin'] ?? Number.NaN);
+    return checked({ ...figures, cpuUs: Math.round((used / figures.answered) * 10) / 10 });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function checked(figures: Figures): Figures {
+  const failed = Object.values(figures.failed).reduce((sum, count) => sum + count, 0);
+  if (figures.answered === 0 || failed > figures.answered / 1_000)
+    throw new Error(`${failed} failed, ${figures.answered} answered: ${JSON.stringify(figures.failed).slice(0, 300)}`);
+  return figures;
+}
