@@ -26,7 +26,7 @@ mkdirSync(cache, { recursive: true });
 const binary = buildGenerator();
 const models = await ensureModels(cache, say);
 const wanted = (values.models ?? modelNames.join()).split(',') as ModelName[];
-const peers = allPeers(cache);
+const peers = allPeers(cache, say);
 const chosen = values.only === undefined ? Object.keys(peers) : values.only.split(',');
 for (const key of chosen)
   if (peers[key] === undefined) throw new Error(`--only ${key}: it is none of ${Object.keys(peers).join(', ')}`);
