@@ -4,11 +4,20 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
+import { aimsOf } from './aims.js';
+import { allPeers } from './all-peers.js';
+import type { Comparison, Outcome, PeerResult } from './comparison.js';
+import { measureCosts } from './costs.js';
 import { buildGenerator } from './generator.js';
-import { blockRows, measure, type Measured, onnxruntimeAlone } from './measure.js';
+import { h2load } from './h2load.js';
+import { describeMachine } from './machine.js';
+import { toMarkdown } from './markdown.js';
+import { blockRows, measure, onnxruntimeAlone } from './measure.js';
+import { MillracePeer } from './millrace/millrace.peer.js';
 import { ensureModels } from './models.js';
 import { type ModelName, modelNames, type Peer } from './peer.js';
-import { allPeers } from './all-peers.js';
+import { toPicture } from './picture.js';
+import { outcomeLine } from './progress.js';
 import { cores } from './start-pinned.js';
 
 const { values } = parseArgs({
@@ -16,62 +25,102 @@ const { values } = parseArgs({
     only: { type: 'string' },
     models: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    costs: { type: 'boolean', default: false },
     write: { type: 'string' },
   },
 });
 const say = (line: string): void => console.error(line);
 const lengths = values.quick ? { warmSeconds: 0.5, seconds: 2 } : { warmSeconds: 1, seconds: 4 };
+const [date, machine] = [new Date().toISOString(), describeMachine()];
 const cache = join(process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace/cache'), 'peers');
 mkdirSync(cache, { recursive: true });
 const binary = buildGenerator();
 const models = await ensureModels(cache, say);
-const wanted = (values.models ?? modelNames.join()).split(',') as ModelName[];
 const peers = allPeers(cache, say);
-const chosen = values.only === undefined ? Object.keys(peers) : values.only.split(',');
-for (const key of chosen)
-  if (peers[key] === undefined) throw new Error(`--only ${key}: it is none of ${Object.keys(peers).join(', ')}`);
+const chosen = choice('only', values.only, Object.keys(peers));
+const wanted = choice('models', values.models, modelNames) as ModelName[];
 // What is not pinned to the servers' core, Kafka's broker too, stays off it.
-execFileSync('taskset', ['-a', '-c', '-p', String(cores.generator), String(process.pid)]);
+execFileSync('taskset', ['-a', '-c', '-p', String(cores.generator), String(process.pid)], { stdio: 'ignore' });
 
-const found: Record<string, Record<string, Measured | { problem: string }>> = {};
 const alone: Record<string, { one: number; block: number }> = {};
+const outcomes: Record<string, Partial<Record<ModelName, Outcome>>> = {};
+const crossCheck: Record<string, number | { problem: string }> = {};
 for (const name of wanted) {
-  const model = models.all[name];
-  const one = await onnxruntimeAlone(model, models.row, 1, lengths.seconds / 2);
-  const block = await onnxruntimeAlone(model, models.row, blockRows, lengths.seconds / 2);
+  const one = await onnxruntimeAlone(models.all[name], models.row, 1, lengths.seconds / 2);
+  const block = await onnxruntimeAlone(models.all[name], models.row, blockRows, lengths.seconds / 2);
   alone[name] = { one: one.rowsPerSecond, block: block.rowsPerSecond };
-  say(`${name}: onnxruntime alone ${JSON.stringify(alone[name])}`);
+  say(`${name}: onnxruntime alone ${one.rowsPerSecond} rows/s, in blocks ${block.rowsPerSecond}`);
   for (const key of chosen) {
-    const outcome = await tryOne(peers[key]!, name, one.scores[0]!);
-    (found[key] ??= {})[name] = outcome;
-    say(`${name} ${key}: ${line(outcome)}`);
+    const outcome = await tryOne(key, peers[key]!, name, one.scores[0]!);
+    (outcomes[key] ??= {})[name] = outcome;
+    say(`${name} ${key}: ${outcomeLine(outcome)}`);
   }
 }
-for (const key of chosen) await peers[key]!.close?.();
-if (values.write !== undefined) writeFileSync(values.write, JSON.stringify({ alone, found }, null, 2));
+const costs = values.costs || values.only === undefined ? { costs: await tryCosts() } : {};
+const results: PeerResult[] = [];
+for (const key of chosen) {
+  const peer = peers[key]!;
+  const version = await peer.version().catch((error: unknown) => `not installed: ${errorMessage(error).slice(0, 200)}`);
+  results.push({ key, name: peer.name, note: peer.note, version, models: outcomes[key]! });
+  await peer.close?.();
+}
+const digests = Object.fromEntries(wanted.map((name) => [name, models.all[name].sha256]));
+const comparison: Comparison = {
+  date,
+  machine,
+  seconds: lengths.seconds,
+  models: digests,
+  alone,
+  peers: results,
+  h2load: crossCheck,
+  ...costs,
+};
+const aims = aimsOf(comparison);
+for (const { what, target, figure, met } of aims)
+  say(`${met === undefined ? '     ' : met ? 'met   ' : 'MISSED'} ${what}: ${figure} (${target})`);
+if (values.write !== undefined) keep(values.write);
 
-async function tryOne(peer: Peer, name: ModelName, expected: number): Promise<Measured | { problem: string }> {
+function choice(option: string, text: string | undefined, known: readonly string[]): string[] {
+  const asked = text === undefined ? [...known] : text.split(',');
+  for (const one of asked)
+    if (!known.includes(one)) throw new Error(`--${option} ${one}: it is none of ${known.join(', ')}`);
+  return asked;
+}
+
+async function tryOne(key: string, peer: Peer, name: ModelName, expected: number): Promise<Outcome> {
   try {
     const served = await peer.serve(models.all[name]);
     try {
-      return await measure(binary, served, models.row, expected, lengths, peer.streams === true);
+      const measured = await measure(binary, served, models.row, expected, lengths, peer.streams === true);
+      if (name === 'gbt100' && served.protocol === 'grpc')
+        crossCheck[key] = await h2load(cache, served, served.request(models.row), lengths.seconds).catch(problem);
+      return measured;
     } finally {
       await served.stop();
     }
   } catch (error) {
-    return { problem: errorMessage(error) };
+    return problem(error);
   }
 }
 
-function line(outcome: Measured | { problem: string }): string {
-  if ('problem' in outcome) return outcome.problem;
-  const { full, half, alone: single, block, stream, pssMiB } = outcome;
-  return [
-    `${Math.round(full.perSecond)}/s, ${full.cpuUs} us CPU, p99 ${full.p99Ms}`,
-    `half: p50 ${half.p50Ms} p99 ${half.p99Ms} p99.9 ${half.p999Ms} ms (generator late by ${half.lateP99Ms}), ${half.cpuUs} us`,
-    `alone: p50 ${single.p50Ms} p99 ${single.p99Ms} ms`,
-    `${blockRows} rows: ${Math.round(block.perSecond)}/s ${block.cpuUs} us`,
-    ...(stream === undefined ? [] : [`stream: ${Math.round(stream.perSecond * blockRows)} rows/s`]),
-    `${pssMiB} MiB`,
-  ].join('; ');
+async function tryCosts(): Promise<NonNullable<Comparison['costs']>> {
+  const peer = new MillracePeer();
+  try {
+    return await measureCosts(peer, binary, models, lengths, values.quick ? 1 : 3);
+  } catch (error) {
+    return problem(error);
+  } finally {
+    await peer.close();
+  }
+}
+
+function problem(error: unknown): { problem: string } {
+  return { problem: errorMessage(error) };
+}
+
+/** `<write>.json`, the page `.md` and its picture `.svg`. */
+function keep(path: string): void {
+  writeFileSync(`${path}.json`, `${JSON.stringify({ ...comparison, aims }, null, 2)}\n`);
+  writeFileSync(`${path}.svg`, toPicture(comparison));
+  writeFileSync(`${path}.md`, toMarkdown(comparison, aims, `${path.split('/').at(-1)}.svg`));
 }

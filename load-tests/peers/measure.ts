@@ -18,6 +18,8 @@ export interface Measured {
   readonly full: Figures;
   /** Poisson arrivals at half of that. */
   readonly half: Figures;
+  /** Poisson arrivals, 1,000 a second; left out where the peer does not reach that. */
+  readonly thousand?: Figures;
   /** One connection, one request out. */
   readonly alone: Figures;
   /** As `full` with 32 rows a request. */
@@ -48,6 +50,16 @@ export async function onnxruntimeAlone(
   return JSON.parse(stdout) as { rowsPerSecond: number; scores: number[] };
 }
 
+/** Loads of one server, usually as `full`. */
+export type Loader = (settings: Partial<Load>) => Promise<Figures>;
+
+export function loaderOf(binary: string, served: Served, payload: Uint8Array, lengths: Lengths): Loader {
+  const { protocol, address, path, headers } = served;
+  const [connections, inflight] = protocol === 'http' ? [64, 1] : [8, 8];
+  const usual = { protocol, address, path, headers, payload, connections, inflight, rate: 0, ...lengths };
+  return (settings) => generate(binary, cores.generator, { ...usual, ...settings }, served.pids);
+}
+
 /** @throws Error where an answer is not the model's, or requests fail */
 export async function measure(
   binary: string,
@@ -58,38 +70,18 @@ export async function measure(
   streams: boolean,
 ): Promise<Measured> {
   await check(served, row, expected);
-  const one = served.request(row);
-  const block = served.request(repeated(row, blockRows));
-  const load = (settings: Partial<Load>): Promise<Figures> => {
-    const { protocol, address, path, headers } = served;
-    const inflight = protocol === 'http' ? 1 : 8;
-    const connections = protocol === 'http' ? 64 : 8;
-    const usual: Load = {
-      protocol,
-      address,
-      path,
-      headers,
-      payload: one,
-      connections,
-      inflight,
-      rate: 0,
-      ...lengths,
-    };
-    return generate(binary, cores.generator, { ...usual, ...settings }, served.pids);
-  };
-  const full = await load({ warmSeconds: lengths.warmSeconds * 2 });
+  const payload = served.request(repeated(row, blockRows));
+  const load = loaderOf(binary, served, served.request(row), lengths);
+  const { warmSeconds, seconds } = lengths;
+  const full = await load({ warmSeconds: warmSeconds * 2 });
   const half = await load({ rate: full.perSecond / 2 });
-  const alone = await load({ connections: 1, inflight: 1 });
-  const blocks = await load({ payload: block });
-  const stream = { protocol: 'stream', path: modelStreamInfer, payload: block, connections: 4 } as const;
-  return {
-    full,
-    half,
-    alone,
-    block: blocks,
-    ...(streams ? { stream: await load(stream) } : {}),
-    pssMiB: pssMiB(served.pids),
-  };
+  const reaches = full.perSecond > 1_000;
+  const thousand = reaches ? { thousand: await load({ rate: 1_000 }) } : {};
+  const alone = await load({ connections: 1, inflight: 1, warmSeconds: warmSeconds / 2, seconds: seconds / 2 });
+  const block = await load({ payload });
+  const onStream = { protocol: 'stream', path: modelStreamInfer, payload, connections: 4 } as const;
+  const stream = streams ? { stream: await load(onStream) } : {};
+  return { full, half, ...thousand, alone, block, ...stream, pssMiB: pssMiB(served.pids) };
 }
 
 /** Trees are summed in another order by other builds of onnxruntime. */

@@ -39,7 +39,9 @@ export function pythonPeer(spec: PythonPeer, cache: string, onProgress: (line: s
   const ensure = async (): Promise<string> => {
     const { ensurePython } = (await import(join(projectRoot(), 'services/trainer/python/bootstrap.mjs'))) as Bootstrap;
     const dir = join(cache, `python-${spec.folder}`);
-    const tell = (line: string): void => onProgress(`${spec.folder}: ${line}`);
+    const tell = (line: string): void => {
+      if (line.startsWith('creating')) onProgress(`${spec.folder}: ${line} and installing its packages`);
+    };
     return (await ensurePython({ dir, lockFile: join(source, 'requirements.lock'), onProgress: tell })).python;
   };
   return {

@@ -87,9 +87,9 @@ export const pythonPeers: readonly PythonPeer[] = [
     packages: ['bentoml', 'onnxruntime'],
     ports: 1,
     wire: json('/predict', (answer) => (answer as number[][]).flat()),
-    command: ([port], source) => [
-      ...['-m', 'bentoml', 'serve', 'service:Peer', '--working-dir', source],
-      ...['--host', '127.0.0.1', '--port', String(port)],
-    ],
+    command: ([port], source) => {
+      const where = ['--working-dir', source, '--host', '127.0.0.1', '--port', String(port)];
+      return ['-m', 'bentoml', 'serve', 'service:Peer', ...where];
+    },
   },
 ];

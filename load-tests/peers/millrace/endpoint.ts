@@ -17,7 +17,7 @@ const topics = ['definitionsChanged', 'modelsChanged', 'routesChanged', 'predict
 
 const featureNames = Array.from({ length: featureCount }, (_, i) => `f${i}`);
 
-function definitionsOf(endpoint: string, logFeatures: boolean): Record<string, object> {
+function definitionsOf(endpoint: string): Record<string, object> {
   const schema = [
     { name: 'id', type: 'string', nullable: false },
     ...featureNames.map((name) => ({ name: `given_${name}`, type: 'float64', nullable: true })),
@@ -37,30 +37,37 @@ function definitionsOf(endpoint: string, logFeatures: boolean): Record<string, o
       features: `${endpoint}-features`,
       label: { join: 'id' },
     },
-    [`Endpoint/${endpoint}`]: { name: endpoint, model: endpoint, log: { features: logFeatures } },
+    [`Endpoint/${endpoint}`]: { name: endpoint, model: endpoint, log: { features: true } },
   };
 }
 
-/** Tells the mesh of an endpoint that is live with this model, as the registry would. */
+/**
+ * Tells the mesh of an endpoint that is live with this model, as the registry would.
+ * @param shadow a version beside it that is shown everything and answers nothing
+ */
 export async function publishEndpoint(
   brokers: string,
   model: PeerModel,
+  shadow?: PeerModel,
 ): Promise<{ endpoint: string; close(): Promise<void> }> {
   const endpoint = `${model.name}-${randomUUID().slice(0, 8)}`;
-  const definitions = definitionsOf(endpoint, true);
+  const definitions = definitionsOf(endpoint);
   const digest = featureServiceDigest(
     definitions[`FeatureService/${endpoint}-features`] as never,
     [],
     definitions[`Stream/${endpoint}-rows`] as never,
   );
-  const live = ModelVersion.fromPartial({
-    model: endpoint,
-    version: '1',
-    onnxSha256: model.sha256,
-    featureServiceDigest: digest,
-    features: featureNames,
-    task: 'regression',
-  });
+  const version = (name: string, { sha256 }: PeerModel): ModelVersion =>
+    ModelVersion.fromPartial({
+      model: endpoint,
+      version: name,
+      onnxSha256: sha256,
+      featureServiceDigest: digest,
+      features: featureNames,
+      task: 'regression',
+    });
+  const candidate = shadow && { version: version('2', shadow), rolloutId: endpoint, step: 0, percent: 0, mirror: true };
+  const route = { endpoint, model: endpoint, live: version('1', model), ...(candidate && { candidate }) };
   const log = new KafkaMessageLog('registry', brokers.split(','), new Wiring(), new Logger('registry', 'error'));
   await log.ensureTopics(topics.map((id) => ({ id })));
   const record = (key: string, value: Uint8Array) => ({
@@ -73,8 +80,7 @@ export async function publishEndpoint(
     return record(key, DefinitionChanged.encode(DefinitionChanged.fromPartial({ definition })).finish());
   });
   await log.publisher('definitionsChanged').publish(defined);
-  const route = Route.encode(Route.fromPartial({ endpoint, model: endpoint, live })).finish();
-  await log.publisher('routesChanged').publish([record(endpoint, route)]);
+  await log.publisher('routesChanged').publish([record(endpoint, Route.encode(Route.fromPartial(route)).finish())]);
   return { endpoint, close: () => log.close() };
 }
 

@@ -6,6 +6,7 @@ import { startKafka } from '#deploy/local/infra/kafka.process.js';
 import { LocalFolder } from '#deploy/local/infra/local-folder.js';
 import type { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
+import { projectRoot } from '#libs/storage/sql-file.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
 import { inferRequest, inferScores, modelInfer } from '../open-inference-messages.js';
 import type { Peer, PeerModel, Served } from '../peer.js';
@@ -13,6 +14,15 @@ import { pin } from '../process-tree.js';
 import { cores } from '../start-pinned.js';
 import { idleFeatureStore, publishEndpoint } from './endpoint.js';
 
+/** How the gateway is other than it is deployed, to find what a part of it costs. */
+export interface Variant {
+  /** Left out: it does. */
+  readonly keepsLog?: boolean;
+  /** A version that is shown every row beside the live one. */
+  readonly shadow?: PeerModel;
+}
+
+const withoutLog = join(projectRoot(), 'dist/load-tests/peers/millrace/without-log.js');
 const maxModelBytes = 1e8;
 const readyWithinMs = 30_000;
 
@@ -33,19 +43,21 @@ export class MillracePeer implements Peer {
     return `node ${process.versions.node}`;
   }
 
-  async serve(model: PeerModel): Promise<Served> {
+  async serve(model: PeerModel, { keepsLog = true, shadow }: Variant = {}): Promise<Served> {
     this.kafka ??= await startKafka(new LocalFolder(this.folder), () => undefined);
     const run = mkdtempSync(join(this.folder, `${model.name}-`));
     const artifacts = join(run, 'artifacts');
-    await new ArtifactStore(artifacts).put(createReadStream(model.file), maxModelBytes);
+    for (const { file } of shadow === undefined ? [model] : [model, shadow])
+      await new ArtifactStore(artifacts).put(createReadStream(file), maxModelBytes);
     const brokers = this.kafka.address;
-    const { endpoint, close } = await publishEndpoint(brokers, model);
+    const { endpoint, close } = await publishEndpoint(brokers, model, shadow);
     const features = await idleFeatureStore();
     const worker = await startService('inference-worker', brokers, { ARTIFACTS_DIR: artifacts });
     const gateway = await startService('inference-gateway', brokers, {
       FEATURE_STORE_ADDRESS: features.address,
       INFERENCE_WORKER_ADDRESSES: worker.grpcAddress,
       DATA_DIR: join(run, 'gateway'),
+      ...(keepsLog ? {} : { NODE_OPTIONS: `--import ${withoutLog}` }),
     });
     const pids = [gateway.pid, worker.pid];
     pin(pids, cores.server);
