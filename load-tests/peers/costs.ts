@@ -19,7 +19,7 @@ export async function measureCosts(
   const served = [];
   try {
     for (const variant of variants) served.push(await peer.serve(all.gbt100, variant));
-    const [usual, unlogged, shadowed] = served.map((one) => loaderOf(binary, one, one.request(row), lengths)) as [
+    const [usual, unlogged, shadowed] = served.map((one) => loaderOf(binary, one, [one.request(row)], lengths)) as [
       Loader,
       Loader,
       Loader,

@@ -13,7 +13,8 @@ export interface Load {
   readonly address: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly payload: Uint8Array;
+  /** By turns on each connection. */
+  readonly payloads: readonly Uint8Array[];
   readonly connections: number;
   readonly inflight: number;
   /** Arrivals a second; 0 = closed loop. */
@@ -52,12 +53,15 @@ export function buildGenerator(): string {
 /** Runs it on a core of its own. @throws Error when a connection breaks, or more than one in a thousand is not answered */
 export async function generate(binary: string, core: number, load: Load, pids: Served['pids']): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-peers-'));
-  const payload = join(folder, 'payload');
-  writeFileSync(payload, load.payload);
   const { protocol, address, path, connections, inflight, rate, warmSeconds: warm, seconds } = load;
-  const settings = { protocol, address, path, payload, connections, inflight, rate, warm, seconds };
+  const settings = { protocol, address, path, connections, inflight, rate, warm, seconds };
   const args = Object.entries(settings).flatMap(([name, value]) => [`-${name}`, String(value)]);
   for (const [name, value] of Object.entries(load.headers)) args.push('-header', `${name}: ${value}`);
+  for (const [i, payload] of load.payloads.entries()) {
+    const file = join(folder, String(i));
+    writeFileSync(file, payload);
+    args.push('-payload', file);
+  }
   try {
     const child = spawn('taskset', ['-c', String(core), binary, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     let errors = '';

@@ -53,10 +53,10 @@ export async function onnxruntimeAlone(
 /** Loads of one server, usually as `full`. */
 export type Loader = (settings: Partial<Load>) => Promise<Figures>;
 
-export function loaderOf(binary: string, served: Served, payload: Uint8Array, lengths: Lengths): Loader {
+export function loaderOf(binary: string, served: Served, payloads: readonly Uint8Array[], lengths: Lengths): Loader {
   const { protocol, address, path, headers } = served;
   const [connections, inflight] = protocol === 'http' ? [64, 1] : [8, 8];
-  const usual = { protocol, address, path, headers, payload, connections, inflight, rate: 0, ...lengths };
+  const usual = { protocol, address, path, headers, payloads, connections, inflight, rate: 0, ...lengths };
   return (settings) => generate(binary, cores.generator, { ...usual, ...settings }, served.pids);
 }
 
@@ -70,16 +70,16 @@ export async function measure(
   streams: boolean,
 ): Promise<Measured> {
   await check(served, row, expected);
-  const payload = served.request(repeated(row, blockRows));
-  const load = loaderOf(binary, served, served.request(row), lengths);
+  const payloads = [served.request(repeated(row, blockRows))];
+  const load = loaderOf(binary, served, [served.request(row)], lengths);
   const { warmSeconds, seconds } = lengths;
   const full = await load({ warmSeconds: warmSeconds * 2 });
   const half = await load({ rate: full.perSecond / 2 });
   const reaches = full.perSecond > 1_000;
   const thousand = reaches ? { thousand: await load({ rate: 1_000 }) } : {};
   const alone = await load({ connections: 1, inflight: 1, warmSeconds: warmSeconds / 2, seconds: seconds / 2 });
-  const block = await load({ payload });
-  const onStream = { protocol: 'stream', path: modelStreamInfer, payload, connections: 4 } as const;
+  const block = await load({ payloads });
+  const onStream = { protocol: 'stream', path: modelStreamInfer, payloads, connections: 4 } as const;
   const stream = streams ? { stream: await load(onStream) } : {};
   return { full, half, ...thousand, alone, block, ...stream, pssMiB: pssMiB(served.pids) };
 }

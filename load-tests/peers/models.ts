@@ -12,6 +12,8 @@ const run = promisify(execFile);
 
 export interface Models {
   readonly all: Readonly<Record<ModelName, PeerModel>>;
+  /** File of the one that reads 50 features. */
+  readonly wide: string;
   /** float32 [1, 20] */
   readonly row: Float32Array;
 }
@@ -33,7 +35,7 @@ export async function ensureModels(cache: string, onProgress: (line: string) => 
   });
   const row = float32View(readFileSync(join(folder, 'row.f32')));
   if (row.length !== featureCount) throw new Error(`row.f32 has ${row.length} values, not ${featureCount}`);
-  return { all: Object.fromEntries(all) as Models['all'], row };
+  return { all: Object.fromEntries(all) as Models['all'], wide: join(folder, 'mlp50.onnx'), row };
 }
 
 function sha256(file: string): string {

@@ -12,9 +12,10 @@ import (
 
 // One keep-alive HTTP/1.1 connection: one request at a time, others wait for it.
 type http1Connection struct {
-	request []byte
-	queue   chan func(string)
-	failed  atomic.Pointer[error]
+	requests [][]byte
+	sent     int
+	queue    chan func(string)
+	failed   atomic.Pointer[error]
 }
 
 const queuedRequests = 1 << 16
@@ -24,14 +25,17 @@ func dialHTTP1(o options, method string) (sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	var request bytes.Buffer
-	fmt.Fprintf(&request, "%s %s HTTP/1.1\r\nhost: %s\r\ncontent-length: %d\r\n", method, o.path, o.address, len(o.payload))
-	for _, header := range o.headers {
-		fmt.Fprintf(&request, "%s: %s\r\n", header[0], header[1])
+	c := &http1Connection{queue: make(chan func(string), queuedRequests)}
+	for _, payload := range o.payloads {
+		var request bytes.Buffer
+		fmt.Fprintf(&request, "%s %s HTTP/1.1\r\nhost: %s\r\ncontent-length: %d\r\n", method, o.path, o.address, len(payload))
+		for _, header := range o.headers {
+			fmt.Fprintf(&request, "%s: %s\r\n", header[0], header[1])
+		}
+		request.WriteString("\r\n")
+		request.Write(payload)
+		c.requests = append(c.requests, request.Bytes())
 	}
-	request.WriteString("\r\n")
-	request.Write(o.payload)
-	c := &http1Connection{request: request.Bytes(), queue: make(chan func(string), queuedRequests)}
 	go c.serve(socket)
 	return c, nil
 }
@@ -61,7 +65,9 @@ func (c *http1Connection) serve(socket net.Conn) {
 }
 
 func (c *http1Connection) ask(socket net.Conn, reader *bufio.Reader) (string, error) {
-	if _, err := socket.Write(c.request); err != nil {
+	request := c.requests[c.sent%len(c.requests)]
+	c.sent++
+	if _, err := socket.Write(request); err != nil {
 		return "", err
 	}
 	response, err := http.ReadResponse(reader, nil)

@@ -27,7 +27,7 @@ type http2Connection struct {
 	path      string
 	address   string
 	headers   [][2]string
-	message   []byte
+	messages  [][]byte
 
 	reader *bufio.Reader
 	framer *http2.Framer
@@ -44,6 +44,7 @@ type http2Connection struct {
 	pending      []outgoing
 	stream       *call
 	received     int
+	sent         int
 }
 
 // One call: unary, or the connection's stream with its messages that wait for an answer.
@@ -68,9 +69,11 @@ func dialHTTP2(o options) (sender, error) {
 	}
 	c := &http2Connection{
 		streaming: o.protocol == "stream", path: o.path, address: o.address, headers: o.headers,
-		message: append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(o.payload))), o.payload...),
-		reader:  bufio.NewReaderSize(socket, bufferBytes), writer: bufio.NewWriterSize(socket, bufferBytes),
+		reader: bufio.NewReaderSize(socket, bufferBytes), writer: bufio.NewWriterSize(socket, bufferBytes),
 		nextID: 1, calls: map[uint32]*call{}, sendWindow: 65535, streamWindow: 65535,
+	}
+	for _, payload := range o.payloads {
+		c.messages = append(c.messages, append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(payload))), payload...))
 	}
 	c.encoder = hpack.NewEncoder(&c.block)
 	c.framer = http2.NewFramer(c.writer, c.reader)
@@ -104,15 +107,17 @@ func (c *http2Connection) flush() {
 func (c *http2Connection) send(done func(string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	message := c.messages[c.sent%len(c.messages)]
+	c.sent++
 	if !c.streaming {
-		c.write(outgoing{c.open(done), c.message, true})
+		c.write(outgoing{c.open(done), message, true})
 		return
 	}
 	if c.stream == nil {
 		c.stream = c.open()
 	}
 	c.stream.done = append(c.stream.done, done)
-	c.write(outgoing{c.stream, c.message, false})
+	c.write(outgoing{c.stream, message, false})
 }
 
 func (c *http2Connection) open(done ...func(string)) *call {

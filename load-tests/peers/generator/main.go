@@ -1,4 +1,4 @@
-// Generates load for one server and prints what came of it, as JSON: unary gRPC, gRPC streams or HTTP/1.1, with one payload that never changes.
+// Generates load for one server and prints what came of it, as JSON: unary gRPC, gRPC streams or HTTP/1.1, with one payload or with several by turns.
 //
 // Closed loop (-rate 0): each of -connections keeps -inflight requests out. Open loop: -rate requests a second arrive by a seeded Poisson process
 // whatever comes back, and a latency counts from when its request was due. After -warm seconds a line "begin" is printed, after -seconds more a line
@@ -7,6 +7,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -20,7 +21,7 @@ type options struct {
 	protocol    string
 	address     string
 	path        string
-	payload     []byte
+	payloads    [][]byte
 	headers     [][2]string
 	connections int
 	inflight    int
@@ -31,12 +32,15 @@ type options struct {
 
 func readOptions() (options, error) {
 	var o options
-	var payloadFile string
 	var warm, seconds float64
 	flag.StringVar(&o.protocol, "protocol", "grpc", "grpc, stream or http")
 	flag.StringVar(&o.address, "address", "", "host:port")
 	flag.StringVar(&o.path, "path", "", "/package.Service/Method, or the path of a URL")
-	flag.StringVar(&payloadFile, "payload", "", "file with the message or the body")
+	flag.Func("payload", "file with the message or the body; may be repeated", func(file string) error {
+		payload, err := os.ReadFile(file)
+		o.payloads = append(o.payloads, payload)
+		return err
+	})
 	flag.IntVar(&o.connections, "connections", 8, "connections")
 	flag.IntVar(&o.inflight, "inflight", 8, "requests out on each connection; an HTTP connection has one")
 	flag.Float64Var(&o.rate, "rate", 0, "arrivals a second; 0 = closed loop")
@@ -53,9 +57,10 @@ func readOptions() (options, error) {
 	flag.Parse()
 	o.warm = time.Duration(warm * float64(time.Second))
 	o.length = time.Duration(seconds * float64(time.Second))
-	var err error
-	o.payload, err = os.ReadFile(payloadFile)
-	return o, err
+	if len(o.payloads) == 0 {
+		return o, errors.New("-payload: a file is needed")
+	}
+	return o, nil
 }
 
 func connectAll(o options) ([]sender, error) {

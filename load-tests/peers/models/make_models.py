@@ -2,6 +2,7 @@
 
 Each reads `input`, float32 [N, 20], and answers `output`, float32 [N, 1]:
 mlp     20-64-32-1, relu and a sigmoid at the end, weights drawn with a seed
+mlp50   the same of 50 features, `input` float32 [N, 50], for the lookup of features alone
 gbt100  LightGBM, 100 trees of 31 leaves, fitted to seeded noise with some signal
 gbt500  the same with 500 trees
 `row.f32` is the one row that all are asked about.
@@ -23,8 +24,8 @@ OPSETS = [helper.make_opsetid("", 15), helper.make_opsetid("ai.onnx.ml", 3)]
 IR_VERSION = 8  # the newest that all peers' runtimes read
 
 
-def mlp(random: numpy.random.Generator) -> onnx.ModelProto:
-    widths = [FEATURES, 64, 32, 1]
+def mlp(random: numpy.random.Generator, features: int) -> onnx.ModelProto:
+    widths = [features, 64, 32, 1]
     nodes, weights, read = [], [], "input"
     for layer, (fan_in, fan_out) in enumerate(zip(widths, widths[1:])):
         last = layer == len(widths) - 2
@@ -39,7 +40,7 @@ def mlp(random: numpy.random.Generator) -> onnx.ModelProto:
             helper.make_node("Sigmoid" if last else "Relu", [f"z{layer}"], [wrote]),
         ]
         read = wrote
-    return model(nodes, weights)
+    return model(nodes, weights, features)
 
 
 def trees(rows: numpy.ndarray, target: numpy.ndarray, count: int) -> onnx.ModelProto:
@@ -54,14 +55,14 @@ def trees(rows: numpy.ndarray, target: numpy.ndarray, count: int) -> onnx.ModelP
     ).graph
     (ensemble,) = (node for node in converted.node if node.op_type == "TreeEnsembleRegressor")
     ensemble.output[:] = ["output"]  # after it the converter writes identities alone
-    return model([ensemble], [])
+    return model([ensemble], [], FEATURES)
 
 
-def model(nodes, weights) -> onnx.ModelProto:
+def model(nodes, weights, features: int) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "peers",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["N", FEATURES])],
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["N", features])],
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["N", 1])],
         weights,
     )
@@ -77,9 +78,10 @@ def main(folder: Path) -> None:
     target = 1 / (1 + numpy.exp(-signal - random.normal(size=len(rows))))
     folder.mkdir(parents=True, exist_ok=True)
     for name, made in {
-        "mlp": mlp(random),
+        "mlp": mlp(random, FEATURES),
         "gbt100": trees(rows, target, 100),
         "gbt500": trees(rows, target, 500),
+        "mlp50": mlp(random, 50),
     }.items():
         (folder / f"{name}.onnx").write_bytes(made.SerializeToString(deterministic=True))
     (folder / "row.f32").write_bytes(rows[0].tobytes())
