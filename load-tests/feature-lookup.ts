@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,6 +12,7 @@ import { print } from './load-test.js';
 import { buildGenerator, type Figures, generate, type Load } from './peers/generator.js';
 import { ensureModels } from './peers/models.js';
 import { modelInfer } from './peers/open-inference-messages.js';
+import { peerCache } from './peers/peer-cache.js';
 import { pin } from './peers/process-tree.js';
 import { cores } from './peers/start-pinned.js';
 
@@ -29,11 +30,9 @@ const { values } = parseArgs({
 });
 const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)];
 process.env['MILLRACE_CACHE'] ??= join(projectRoot(), '.millrace/cache');
-const cache = join(process.env['MILLRACE_CACHE'], 'peers');
-mkdirSync(cache, { recursive: true });
 const say = (line: string): void => console.error(line);
 const binary = buildGenerator();
-const { wide } = await ensureModels(cache, say);
+const { wide } = await ensureModels(peerCache(), say);
 const folder = mkdtempSync(join(tmpdir(), 'millrace-feature-lookup-'));
 pin([process.pid], cores.generator);
 const infrastructure = await startInfrastructure({ dataDir: folder, external: {}, onProgress: say, fresh: true });

@@ -72,7 +72,8 @@ export class HttpErrorFilter implements ExceptionFilter {
   }
 }
 
-function sendError(response: Response, { httpStatus, code, message }: MillraceError): void {
+function sendError(response: Response, { httpStatus, code, message, retryAfterMs }: MillraceError): void {
+  if (retryAfterMs !== undefined) response.setHeader('retry-after', String(Math.ceil(retryAfterMs / 1_000)));
   send(response, httpStatus, code, boundedText(message));
 }
 

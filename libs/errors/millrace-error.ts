@@ -20,15 +20,24 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  /** When the same call has a chance again: `grpc-retry-pushback-ms` (gRFC A6) over gRPC, `Retry-After` over HTTP. */
+  readonly retryAfterMs?: number;
+}
+
 /** The one error class: a code of the closed list, a message that names the field, the value and what would be right. */
 export class MillraceError extends Error {
+  readonly retryAfterMs: number | undefined;
+
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: { cause?: unknown },
+    options?: ErrorOptions,
   ) {
     super(message, options);
     this.name = 'MillraceError';
+    this.retryAfterMs = options?.retryAfterMs;
   }
 
   get grpcStatus(): status {

@@ -27,6 +27,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { readTraceparents, type RpcSpan, startServerSpan, traceOfMetadata } from './rpc-spans.js';
 import { reflectedFiles } from './reflected-files.js';
 import { endAtExpiry, pump } from './served-streams.js';
+import { type Gate, shedAtTheDoor } from './shed-at-the-door.js';
 import { toServiceError } from './status.js';
 import { blameUnreadableRequests } from './unreadable-requests.js';
 
@@ -93,6 +94,7 @@ export const handle = {
  */
 export class GrpcServer extends Server implements CustomTransportStrategy {
   private readonly server: GrpcCoreServer;
+  private readonly gates = new Map<string, Gate>();
   private readonly duplexes = new Map<ServerDuplexStream<never, never>, Drain | undefined>();
 
   constructor(
@@ -114,6 +116,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
       'grpc-node.max_session_memory': 64,
       interceptors: [blameUnreadableRequests],
     });
+    shedAtTheDoor(this.server, this.gates);
     this.addHealth();
   }
 
@@ -127,6 +130,11 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
       return [name, this.wrap(handlers[name]!, rule)];
     });
     this.server.addService(definition, Object.fromEntries(wrapped) as UntypedServiceImplementation);
+  }
+
+  /** Before a call of this method is read, let alone decoded, the gate is asked whether it may come in: a refusal costs little more than the stream it comes by. @param path e.g. /inference.GRPCInferenceService/ModelInfer */
+  addGate(path: string, gate: Gate): void {
+    this.gates.set(path, gate);
   }
 
   /** Serves grpc.reflection.v1 and v1alpha for a file of proto/, e.g. `millrace/ingest/v1/ingest.proto`. */

@@ -1,5 +1,5 @@
-import { credentials, Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { credentials, Metadata, type ServerDuplexStream, type ServiceError } from '@grpc/grpc-js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { AccessGuard, type Denial } from '#libs/auth/access-guard.js';
 import { Authorizer } from '#libs/auth/authorizer.js';
 import { TokenAuthenticator } from '#libs/auth/token-authenticator.js';
@@ -136,6 +136,41 @@ describe('a call', () => {
       code: expect.stringMatching(/unavailable|deadline-exceeded/),
     });
     away.close();
+  });
+});
+
+describe('a call that a gate refuses', () => {
+  let refusal: MillraceError | undefined;
+  beforeAll(() => server.addGate(InferenceWorkerService.prepare.path, () => refusal));
+  afterEach(() => (refusal = undefined));
+
+  it('is answered before it is read or authenticated, with when to come again', async () => {
+    refusal = new MillraceError('resource-exhausted', 'too many: 100 % of them', { retryAfterMs: 70 });
+    const answer = new Promise<ServiceError>((resolve) =>
+      peer.stub.makeUnaryRequest(
+        InferenceWorkerService.prepare.path,
+        (bytes: Buffer) => bytes,
+        String,
+        Buffer.from('0aff', 'hex'), // no protobuf message
+        new Metadata(),
+        (error) => resolve(error!),
+      ),
+    );
+    const { code, details, metadata } = await answer;
+    expect({ code, details }).toEqual({ code: 8, details: 'too many: 100 % of them' });
+    expect(metadata.get('grpc-retry-pushback-ms')).toEqual(['70']);
+    expect(metadata.get('millrace-code')).toEqual(['resource-exhausted']);
+    refusal = undefined;
+    expect(await prepare('x')).toMatchObject({ inputName: 'tester' });
+  });
+
+  it('takes nothing from the calls after it, however large it was', async () => {
+    refusal = new MillraceError('resource-exhausted', 'too many');
+    // Together more than the windows of the connection and of a stream.
+    const large = Array.from({ length: 40 }, () => prepare('x'.repeat(300_000)).catch((error: unknown) => error));
+    for (const error of await Promise.all(large)) expect(error).toMatchObject({ code: 'resource-exhausted' });
+    refusal = undefined;
+    for (let i = 0; i < 5; i++) expect(await prepare('y'.repeat(300_000))).toMatchObject({ inputName: 'tester' });
   });
 });
 

@@ -9,6 +9,7 @@ export function toServiceError(error: unknown): Pick<ServiceError, 'code' | 'det
   const metadata = new Metadata();
   if (error instanceof MillraceError) {
     metadata.set('millrace-code', error.code);
+    if (error.retryAfterMs !== undefined) metadata.set('grpc-retry-pushback-ms', String(error.retryAfterMs));
     return { code: error.grpcStatus, details: boundedText(error.message), metadata };
   }
   return { code: status.INTERNAL, details: 'internal error; the service log has it', metadata };

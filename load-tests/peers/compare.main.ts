@@ -1,9 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { errorMessage } from '#libs/errors/millrace-error.js';
-import { projectRoot } from '#libs/storage/sql-file.js';
 import { aimsOf } from './aims.js';
 import { allPeers } from './all-peers.js';
 import type { Comparison, Outcome, PeerResult } from './comparison.js';
@@ -15,6 +13,7 @@ import { toMarkdown } from './markdown.js';
 import { blockRows, measure, onnxruntimeAlone } from './measure.js';
 import { MillracePeer } from './millrace/millrace.peer.js';
 import { ensureModels } from './models.js';
+import { peerCache } from './peer-cache.js';
 import { type ModelName, modelNames, type Peer } from './peer.js';
 import { toPicture } from './picture.js';
 import { outcomeLine } from './progress.js';
@@ -32,8 +31,7 @@ const { values } = parseArgs({
 const say = (line: string): void => console.error(line);
 const lengths = values.quick ? { warmSeconds: 0.5, seconds: 2 } : { warmSeconds: 1, seconds: 4 };
 const [date, machine] = [new Date().toISOString(), describeMachine()];
-const cache = join(process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace/cache'), 'peers');
-mkdirSync(cache, { recursive: true });
+const cache = peerCache();
 const binary = buildGenerator();
 const models = await ensureModels(cache, say);
 const peers = allPeers(cache, say);

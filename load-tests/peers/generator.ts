@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { projectRoot } from '#libs/storage/sql-file.js';
+import { peerCache } from './peer-cache.js';
 import type { Served } from './peer.js';
 import { cpuUs } from './process-tree.js';
 
@@ -40,9 +41,7 @@ export interface Figures {
 
 /** The load generator in Go, compiled when its source has changed. */
 export function buildGenerator(): string {
-  const folder = join(process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace/cache'), 'peers');
-  mkdirSync(folder, { recursive: true });
-  const binary = join(folder, 'generator');
+  const binary = join(peerCache(), 'generator');
   execFileSync('go', ['build', '-o', binary, '.'], {
     cwd: join(projectRoot(), 'load-tests/peers/generator'),
     stdio: ['ignore', 'inherit', 'inherit'],

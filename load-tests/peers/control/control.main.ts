@@ -104,4 +104,5 @@ server.addService(GRPCInferenceServiceService, {
 });
 server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error) => {
   if (error !== null) throw error;
+  console.log('listening');
 });

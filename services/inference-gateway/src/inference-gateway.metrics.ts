@@ -37,7 +37,7 @@ const table = {
   unmirrored: {
     type: 'counter',
     name: 'millrace_inference_gateway_unmirrored_total',
-    help: 'Answered rows that a candidate was not shown, by reason: queue-full, features-given, fallback or shutdown',
+    help: 'Answered rows that a candidate was not shown, by reason: queue-full, features-given, fallback, overload or shutdown',
     labels: ['endpoint', 'reason'],
   },
   failures: {
@@ -45,6 +45,22 @@ const table = {
     name: 'millrace_inference_gateway_failures_total',
     help: 'Rows that a version could not answer, by arm: live, canary or shadow, and error code',
     labels: ['endpoint', 'model_version', 'arm', 'code'],
+  },
+  callsInFlight: {
+    type: 'gauge',
+    name: 'millrace_inference_gateway_calls_in_flight',
+    help: 'Calls that are worked on',
+  },
+  concurrencyLimit: {
+    type: 'gauge',
+    name: 'millrace_inference_gateway_concurrency_limit',
+    help: 'How many calls are worked on at a time, as found by what they take',
+  },
+  shed: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_shed_total',
+    help: 'Calls refused because too many were worked on: when they arrived, before anything of them was read, or when their priority was read',
+    labels: ['when'],
   },
   unkeptNotes: {
     type: 'counter',

@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { join } from 'node:path';
 import { ServiceModule } from '#libs/boot/service.module.js';
+import { GRPCInferenceServiceService } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MessageLog } from '#libs/messaging/message-log.js';
 import { GrpcServer } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
@@ -16,8 +17,10 @@ import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { Tracing } from '#libs/telemetry/tracing.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import { ConcurrencyLimit } from './domain/concurrency-limit.js';
 import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
+import { Admission } from './inbound/admission.js';
 import { InferenceCalls } from './inbound/inference-calls.js';
 import { OpenInferenceController } from './inbound/open-inference.controller.js';
 import { serveOpenInference } from './inbound/open-inference.grpc.js';
@@ -44,6 +47,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly shipper: PredictionShipper;
   private readonly log: WalPredictionLog;
   private readonly mirror: Mirror;
+  private readonly telling: NodeJS.Timeout;
   private drainUntilMs = 0;
 
   constructor(
@@ -86,9 +90,20 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       traces,
     );
     this.log = new WalPredictionLog(this.wal, metrics, traces);
-    this.mirror = new Mirror(this.workers, this.log, settings.SHADOW_MAX_ROWS);
+    const limit = new ConcurrencyLimit(
+      { floor: settings.MIN_CALLS_IN_FLIGHT, max: settings.MAX_CALLS_IN_FLIGHT, targetMs: settings.TARGET_LATENCY_MS },
+      () => performance.now(),
+      setImmediate,
+    );
+    this.telling = setInterval(() => {
+      metrics.callsInFlight.set(limit.inFlight);
+      metrics.concurrencyLimit.set(limit.current);
+    }, 1_000).unref();
+    const admission = new Admission(limit, metrics);
+    this.mirror = new Mirror(this.workers, this.log, settings.SHADOW_MAX_ROWS, admission.isBusy);
     const predictor = new Predictor(this.features, this.workers, this.log, this.mirror, settings.MAX_ROWS_IN_FLIGHT);
-    this.calls = new InferenceCalls(this.routes, predictor, metrics);
+    this.calls = new InferenceCalls(this.routes, predictor, admission, metrics);
+    server.addGate(GRPCInferenceServiceService.modelInfer.path, admission.refusal);
     serveOpenInference(server, this.routes, this.calls, readiness);
     this.ensureTopics = () => messages.ensureTopics([{ id: 'predictionsLogged' }]);
   }
@@ -111,6 +126,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     await this.mirror.stop(Math.max(0, this.drainUntilMs - Date.now()));
     await this.log.close();
     await this.shipper.stop();
+    clearInterval(this.telling);
     this.features.close();
     this.workers.close();
     await this.wal.close();

@@ -13,6 +13,11 @@ export const inferenceGatewaySettings = {
   WAL_FSYNC: setting.flag(false),
   /** Rows in flight; beyond it callers get RESOURCE_EXHAUSTED at once. */
   MAX_ROWS_IN_FLIGHT: setting.integer(20_000, 1, 10_000_000),
+  /** Half of the calls may take this long, or three times what the model takes by itself, before fewer are worked on at a time. */
+  TARGET_LATENCY_MS: setting.integer(50, 1, 10_000),
+  /** Bounds of how many calls are worked on at a time. */
+  MIN_CALLS_IN_FLIGHT: setting.integer(16, 1, 100_000),
+  MAX_CALLS_IN_FLIGHT: setting.integer(10_000, 1, 1_000_000),
   /** Answered rows that may wait to be shown to candidates; beyond it they are counted as unmirrored. */
   SHADOW_MAX_ROWS: setting.integer(2_000, 1, 1_000_000),
   FEATURES_TIMEOUT_MS: setting.integer(1_000, 10, 60_000),

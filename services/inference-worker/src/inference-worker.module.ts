@@ -33,7 +33,8 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
       providers: [
         {
           provide: ModelLoader,
-          useFactory: () => new OnnxModelLoader(new ArtifactStore(settings.ARTIFACTS_DIR), limit),
+          useFactory: () =>
+            new OnnxModelLoader(new ArtifactStore(settings.ARTIFACTS_DIR), limit, settings.MAX_OUTPUT_BYTES),
         },
         {
           provide: WorkerObserver,

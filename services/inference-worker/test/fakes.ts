@@ -1,14 +1,26 @@
 import { fault, type InferOutcome } from '../src/domain/outcome.js';
 import type { InferItem } from '../src/domain/lane.js';
-import { type LoadedModel, type LoadOutcome, ModelLoader, type ModelRun, WorkerObserver } from '../src/domain/ports.js';
+import type { NamedTensor } from '../src/domain/named-tensor.js';
+import {
+  type LoadedModel,
+  type LoadOutcome,
+  ModelLoader,
+  type ModelRun,
+  type TensorsRun,
+  WorkerObserver,
+} from '../src/domain/ports.js';
 
 /** Answers each row with its sum and its first cell: columns 2. Remembers the rows of every run and whether it was released. */
 export class FakeModel implements LoadedModel {
   readonly inputName = 'input';
   readonly outputName = 'output';
+  readonly inputs = [{ name: 'input', datatype: 'FP32', shape: [-1, 2] }];
+  readonly outputs = [{ name: 'output', datatype: 'FP32', shape: [-1, 2] }];
+  readonly notTabular = undefined;
   readonly columns = 2;
   readonly loadMs = 1;
   readonly runs: number[] = [];
+  tensorRuns = 0;
   released = 0;
   failure: Error | undefined;
   onRun: () => void = () => undefined;
@@ -31,6 +43,15 @@ export class FakeModel implements LoadedModel {
       output[row * 2 + 1] = cells[0]!;
     }
     return { output, tookUs: 5 };
+  }
+
+  /** Answers what it is given. */
+  async runTensors(tensors: readonly NamedTensor[]): Promise<TensorsRun> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.onRun();
+    if (this.failure !== undefined) throw this.failure;
+    this.tensorRuns += 1;
+    return { tensors, tookUs: 5 };
   }
 
   async release(): Promise<void> {

@@ -7,6 +7,7 @@ import { TestEnvironment } from 'jest-environment-node';
 export default class OnnxEnvironment extends TestEnvironment {
   async setup() {
     await super.setup();
-    Object.assign(this.global, { Float32Array, Float64Array, BigInt64Array, Int32Array });
+    const numbers = { Float32Array, Float64Array, Int32Array, Uint16Array, BigInt64Array, BigUint64Array };
+    Object.assign(this.global, { ...numbers, ArrayBuffer, Uint8Array, Int8Array, Int16Array, Uint32Array });
   }
 }

@@ -20,6 +20,8 @@ export interface InferRequest {
   readonly tensors: readonly Tensor[];
   /** Empty = all. */
   readonly outputs: readonly RequestedOutput[];
+  /** 1 = the highest, 0 = the default and next; whatever is above goes first when calls are too many. */
+  readonly priority: number;
   /** What its parameter `timeout` leaves it, epoch ms; Infinity = it has none. */
   readonly expiresAtMs: number;
 }

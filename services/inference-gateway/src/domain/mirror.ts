@@ -16,7 +16,7 @@ interface Mirrored {
 }
 
 /** Why a candidate was not shown a row that the live version answered. */
-type UnmirroredReason = 'queue-full' | 'features-given' | 'fallback' | 'worker-away' | 'shutdown';
+type UnmirroredReason = 'queue-full' | 'features-given' | 'fallback' | 'worker-away' | 'overload' | 'shutdown';
 
 /** Small, so that a worker is soon free again for rows that somebody waits for. */
 const maxBatchRows = 64;
@@ -36,6 +36,7 @@ export class Mirror {
     private readonly runner: ModelRunner,
     private readonly log: PredictionLog,
     private readonly maxRows: number,
+    private readonly isBusy: () => boolean = () => false,
   ) {}
 
   /** Takes the rows that the live version answered, as many as there is room for; never throws, never waits. @param ids the predictions' */
@@ -72,6 +73,7 @@ export class Mirror {
   private refusal(candidate: CandidateArm, given: boolean, fallback: boolean): UnmirroredReason | undefined {
     if (this.closed) return 'shutdown';
     if (fallback) return 'fallback';
+    if (this.isBusy()) return 'overload';
     return given && !candidate.takesGiven ? 'features-given' : undefined;
   }
 

@@ -14,7 +14,7 @@ const refuse = (message: string): never => {
 
 /**
  * Checks what the protocol reserves; a parameter of another name is taken and does nothing. A model keeps nothing between requests, so a sequence's parameters
- * are checked and do nothing either; priority is one level.
+ * are checked and do nothing either.
  * @returns when the request expires, epoch ms; Infinity = never
  * @throws MillraceError invalid-argument naming the parameter, its value and what would be right
  */
@@ -36,6 +36,12 @@ export function expiryOf(names: readonly string[], read: ReadParameter): number 
       );
   }
   return expiresAtMs;
+}
+
+/** Of parameters that have been checked. 0 = the default, also where none is given. */
+export function priorityOf(read: ReadParameter): number {
+  const value = read('priority');
+  return typeof value === 'number' ? value : 0;
 }
 
 /** @returns how many classes an output's parameter `classification` asks for; 0 = it has none. @throws MillraceError invalid-argument */

@@ -8,7 +8,7 @@ import type { Answer, OutputTensor } from '../domain/answer.js';
 import type { LiveEndpoint } from '../domain/arms.js';
 import { checkSize, type InferRequest } from '../domain/infer-request.js';
 import { maxElements } from '../domain/read-request.js';
-import { classesOf, expiryOf, type ParameterValue } from '../domain/request-parameters.js';
+import { classesOf, expiryOf, priorityOf, type ParameterValue } from '../domain/request-parameters.js';
 
 /** A request as its message says it. @throws MillraceError invalid-argument naming what is wrong */
 export function fromMessage(endpoint: LiveEndpoint, request: ModelInferRequest): InferRequest {
@@ -26,6 +26,7 @@ export function fromMessage(endpoint: LiveEndpoint, request: ModelInferRequest):
         Object.hasOwn(output.parameters, 'classification'),
       ),
     })),
+    priority: names.length === 0 ? 0 : priorityOf((name) => valueOf(parameters[name])),
     expiresAtMs: names.length === 0 ? Number.POSITIVE_INFINITY : expiryOf(names, (name) => valueOf(parameters[name])),
   };
 }

@@ -7,6 +7,7 @@ import { type InferRequest, timeoutExpired } from '../domain/infer-request.js';
 import type { Predictor } from '../domain/predictor.js';
 import { ServingStatistics } from '../domain/serving-statistics.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+import type { Admission } from './admission.js';
 import type { RouteTable } from './route-table.follower.js';
 
 /** The one way in for predictions, whatever protocol they came by: finds who answers, reads the request for it, keeps its time, counts what came of it. */
@@ -16,6 +17,7 @@ export class InferenceCalls {
   constructor(
     private readonly routes: RouteTable,
     private readonly predictor: Predictor,
+    private readonly admission: Admission,
     private readonly metrics: InferenceGatewayMetrics,
   ) {}
 
@@ -37,9 +39,10 @@ export class InferenceCalls {
     try {
       endpoint = this.routes.get(model, version);
       const request = read(endpoint);
-      const answer = await inTime(
-        this.predictor.infer(endpoint, request, caller, deadlineMs, trace),
-        request.expiresAtMs,
+      this.admission.enter(request.priority);
+      const answer = await this.worked(
+        inTime(this.predictor.infer(endpoint, request, caller, deadlineMs, trace), request.expiresAtMs),
+        startedMs,
       );
       this.metrics.requests.inc({ endpoint: model, outcome: 'ok' });
       this.served.succeeded(answer, performance.now() - startedMs);
@@ -49,6 +52,25 @@ export class InferenceCalls {
       this.metrics.requests.inc({ endpoint: endpoint === undefined ? this.labelOf(model) : model, outcome });
       if (endpoint !== undefined) this.served.failed(model, endpoint.version.version, performance.now() - startedMs);
       throw error;
+    }
+  }
+
+  /** @throws MillraceError resource-exhausted where too many calls are worked on: asked before the body of one is read */
+  admit(): void {
+    const refusal = this.admission.refusal();
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** Of how long calls take, those tell that were worked on to the end, and those that became late. */
+  private async worked(work: Promise<Answer>, startedMs: number): Promise<Answer> {
+    let tells = true;
+    try {
+      return await work;
+    } catch (error) {
+      tells = error instanceof MillraceError && (error.code === 'deadline-exceeded' || error.code === 'unavailable');
+      throw error;
+    } finally {
+      this.admission.leave(tells ? performance.now() - startedMs : undefined);
     }
   }
 

@@ -59,6 +59,7 @@ export class OpenInferenceController {
     response: Response,
   ): Promise<void> {
     if (!route.endsWith('/infer')) refuseNotOffered('generate');
+    this.calls.admit();
     const body = await this.bodies.read(request, response);
     let asked: RestInferRequest | undefined;
     const answer = await this.calls.infer(

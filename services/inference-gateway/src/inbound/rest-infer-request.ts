@@ -5,7 +5,7 @@ import { decodeRaw, shown, type Tensor, type TensorHead } from '#libs/tensors/te
 import type { LiveEndpoint } from '../domain/arms.js';
 import { checkSize, type InferRequest, type RequestedOutput } from '../domain/infer-request.js';
 import { maxElements } from '../domain/read-request.js';
-import { classesOf, expiryOf, flag, type ParameterValue } from '../domain/request-parameters.js';
+import { classesOf, expiryOf, priorityOf, flag, type ParameterValue } from '../domain/request-parameters.js';
 import { rawRequest } from './rest-raw-request.js';
 
 /** A request over HTTP, and which of its outputs are to come back in binary. */
@@ -41,6 +41,7 @@ export function readRestRequest(endpoint: LiveEndpoint, headers: IncomingHttpHea
     id,
     tensors: tensorsOf(endpoint, inputs, body.subarray(jsonBytes)),
     outputs: outputs.map((output) => outputOf(output, allBinary, binary)),
+    priority: priorityOf((name) => valueOf(parameters[name])),
     expiresAtMs: expiryOf(Object.keys(parameters), (name) => valueOf(parameters[name])),
     isBinary: (output) => binary.get(output) ?? allBinary,
   };

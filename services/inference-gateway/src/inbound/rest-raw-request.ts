@@ -30,5 +30,5 @@ export function rawRequest(endpoint: LiveEndpoint, body: Buffer): InferRequest {
           body,
           maxElements(endpoint),
         );
-  return { id: '', tensors: [tensor], outputs: [], expiresAtMs: Number.POSITIVE_INFINITY };
+  return { id: '', tensors: [tensor], outputs: [], priority: 0, expiresAtMs: Number.POSITIVE_INFINITY };
 }

@@ -173,22 +173,26 @@ export class WorkerPoolClient extends ModelRunner {
 
   private async fire(lane: RunLane, batch: Batch): Promise<InferResult> {
     if (lane === 'shadow') return this.byLoad('live')[0]!.ask(batch);
-    const [first, second] = this.byLoad(lane);
+    const [first, second = first!] = this.byLoad(lane);
     const breaker = first!.breakers[lane];
     try {
       return await breaker.fire(batch);
     } catch (error) {
       if (error instanceof MillraceError && error.code !== 'unavailable') throw error;
-      if (second === undefined && breaker.opened) throw unavailable(error);
-      return (second ?? first!).breakers[lane].fire(batch).catch((again: unknown) => {
+      const other = second.breakers[lane];
+      if (second === first && other.opened) throw unavailable(error);
+      // A worker whose breaker is still open may be back already, and nobody else is left to ask.
+      return (other.opened ? second.ask(batch) : other.fire(batch)).catch((again: unknown) => {
         throw unavailable(again);
       });
     }
   }
 
+  /** Those whose breaker is closed first, of these the one with the least in flight. */
   private byLoad(lane: 'live' | 'canary'): Worker[] {
-    const closed = this.workers.filter(({ breakers }) => !breakers[lane].opened);
-    return (closed.length > 0 ? closed : this.workers).toSorted((a, b) => a.stream.inFlight - b.stream.inFlight);
+    if (this.workers.length === 1) return this.workers;
+    const rank = ({ breakers, stream }: Worker): number => (breakers[lane].opened ? 1e9 : 0) + stream.inFlight;
+    return this.workers.toSorted((a, b) => rank(a) - rank(b));
   }
 }
 

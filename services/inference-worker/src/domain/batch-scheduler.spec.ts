@@ -172,6 +172,25 @@ describe('BatchScheduler', () => {
     expect(observer.nonFiniteCells).toBe(2);
   });
 
+  it('runs tensors by name alone, in turn with rows', async () => {
+    const model = loader.add('m');
+    await pool.load('m');
+    const tensors = [{ name: 'input', datatype: 'FP32', shape: [1, 2], data: Buffer.alloc(8) }];
+    const [before, after] = [itemOf([[1, 2]]), itemOf([[3, 4]])];
+    const alone = itemOf([[0, 0]]);
+    const late = itemOf([[0, 0]], { expiresAtMs: 0 });
+    for (const item of [before.item, { ...alone.item, tensors }, { ...late.item, tensors }, after.item])
+      scheduler.submit('m', item);
+    expect(await alone.outcome).toMatchObject({ ok: true, tensors });
+    expect(await late.outcome).toMatchObject({ code: 'deadline' });
+    expect(numbersOf(await after.outcome)).toEqual([7, 3]);
+    expect({ runs: model.runs, tensorRuns: model.tensorRuns, queued: observer.queued }).toEqual({
+      runs: [1, 1],
+      tensorRuns: 1,
+      queued: 0,
+    });
+  });
+
   it('does not release a model under a run', async () => {
     const model = loader.add('m');
     await pool.load('m');

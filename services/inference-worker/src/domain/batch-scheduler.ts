@@ -4,6 +4,8 @@ import type { Lease, ModelPool } from './model-pool.js';
 import { fault } from './outcome.js';
 import type { LoadedModel, ModelRun, WorkerObserver } from './ports.js';
 
+const noBytes = Buffer.alloc(0);
+
 interface ReadyLane {
   readonly lane: Lane;
   readonly lease: Lease;
@@ -85,6 +87,7 @@ export class BatchScheduler {
     const slices = lane.take(model, this.nowMs());
     this.changeQueued(lane.queuedRows - before);
     if (slices.length === 0) return;
+    if (slices[0]!.pending.item.tensors !== undefined) return this.runTensors(lane.sha256, model, slices[0]!);
     const result = await this.run(model, slices).catch((error: unknown) =>
       fault('run-failed', `model ${lane.sha256}: ${errorMessage(error)}`),
     );
@@ -101,6 +104,16 @@ export class BatchScheduler {
     const bad = countNonFinite(result.output);
     if (bad > 0) this.observer.nonFinite(bad);
     return { ...result, rows };
+  }
+
+  private async runTensors(sha256: string, model: LoadedModel, { pending: { item } }: Slice): Promise<void> {
+    const result = await model
+      .runTensors(item.tensors!, item.outputNames ?? [])
+      .catch((error: unknown) => fault('run-failed', `model ${sha256}: ${errorMessage(error)}`));
+    if ('ok' in result) return item.answer(result);
+    this.observer.ran(item.rows, result.tookUs / 1_000_000);
+    const { tensors, tookUs } = result;
+    item.answer({ ok: true, output: noBytes, columns: 0, tensors, runUs: Math.round(tookUs) });
   }
 
   private changeQueued(rows: number): void {

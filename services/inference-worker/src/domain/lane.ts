@@ -1,4 +1,5 @@
 import { fault, type Fault, type InferOutcome } from './outcome.js';
+import type { NamedTensor } from './named-tensor.js';
 import type { LoadedModel } from './ports.js';
 
 const float32Bytes = 4;
@@ -9,6 +10,10 @@ export interface InferItem {
   readonly features: number;
   /** float32 little-endian, row-major [rows, features]; NaN = missing value. */
   readonly input: Uint8Array;
+  /** Instead of features and input: its inputs by name. Such an item counts as its rows in the queue, and runs alone. */
+  readonly tensors?: readonly NamedTensor[];
+  /** With tensors: the outputs that are asked for; empty = all. */
+  readonly outputNames?: readonly string[];
   /** On the scheduler's clock; Infinity = never. */
   readonly expiresAtMs: number;
   /** True = whoever asked is gone, the answer would go nowhere. */
@@ -67,6 +72,10 @@ export class Lane {
         this.dropFirst(pending);
         continue;
       }
+      if (pending.item.tensors !== undefined) {
+        if (slices.length === 0) slices.push(this.takeWhole(pending));
+        break;
+      }
       const rows = Math.min(room, pending.item.rows - pending.taken);
       slices.push({ pending, firstRow: pending.taken, rows });
       pending.taken += rows;
@@ -75,6 +84,13 @@ export class Lane {
       if (pending.taken === pending.item.rows) this.queue.shift();
     }
     return slices;
+  }
+
+  private takeWhole(pending: Pending): Slice {
+    this.queue.shift();
+    this.waitingRows -= pending.item.rows;
+    pending.taken = pending.item.rows;
+    return { pending, firstRow: 0, rows: pending.item.rows };
   }
 
   /** Answers everything that waits with the same fault. */
@@ -98,6 +114,7 @@ export class Lane {
       item.answer(refusal);
       return false;
     }
+    if (item.tensors !== undefined) return true;
     pending.output = Buffer.allocUnsafe(item.rows * model.columns * float32Bytes);
     if (item.rows > 0) return true;
     item.answer({ ok: true, output: pending.output, columns: model.columns, runUs: 0 });
@@ -107,6 +124,8 @@ export class Lane {
 
 function refuse(item: InferItem, model: LoadedModel, nowMs: number, sha256: string): Fault | undefined {
   if (nowMs >= item.expiresAtMs) return fault('deadline', 'the batch waited for longer than its timeout_ms');
+  if (item.tensors !== undefined) return undefined;
+  if (model.notTabular !== undefined) return fault('bad-shape', model.notTabular);
   if (item.features !== model.features)
     return fault('bad-shape', `features: ${item.features}; model ${sha256} reads ${model.features}`);
   const bytes = item.rows * item.features * float32Bytes;

@@ -1,3 +1,5 @@
+import type { NamedTensor } from './named-tensor.js';
+
 /** Why a batch was not answered with scores: the closed list of worker.proto, also a metric label. */
 export const faultCodes = [
   'model-not-found',
@@ -18,6 +20,8 @@ export interface Fault {
 
 export interface Scored {
   readonly ok: true;
+  /** Answer to tensors, instead of output and columns. */
+  readonly tensors?: readonly NamedTensor[];
   /** float32 little-endian, row-major [rows, columns]; what the model said, NaN and infinities included. */
   readonly output: Buffer;
   readonly columns: number;

@@ -1,3 +1,4 @@
+import type { NamedTensor, TensorSpec } from './named-tensor.js';
 import type { Fault, FaultCode } from './outcome.js';
 
 export interface ModelRun {
@@ -7,8 +8,22 @@ export interface ModelRun {
   readonly tookUs: number;
 }
 
-/** A model that is ready to run: one float32 input [rows, features], one float32 output [rows, columns]. */
+export interface TensorsRun {
+  readonly tensors: readonly NamedTensor[];
+  readonly tookUs: number;
+}
+
+/** A model that is ready to run. One float32 input [rows, features] and one float32 output [rows, columns] make it tabular: it runs on batches of rows. Any runs on tensors by name. */
 export interface LoadedModel {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** Why it is not tabular; then it has no features, no columns, and is not asked for rows. Undefined = it is. */
+  readonly notTabular: string | undefined;
+  /**
+   * @param names of the outputs that are asked for; empty = all
+   * @returns a fault where the tensors or the names are not what the model takes @throws Error when the run fails
+   */
+  runTensors(tensors: readonly NamedTensor[], names: readonly string[]): Promise<TensorsRun | Fault>;
   readonly inputName: string;
   readonly outputName: string;
   readonly features: number;

@@ -34,9 +34,10 @@ export class InferStream {
     this.unanswered += 1;
     const span = this.messageSpan?.(batch.traceparents);
     this.scheduler.submit(batch.onnxSha256, {
-      rows: batch.rows,
+      rows: batch.tensors.length > 0 ? Math.max(1, batch.rows) : batch.rows,
       features: batch.features,
       input: batch.input,
+      ...(batch.tensors.length > 0 ? { tensors: batch.tensors, outputNames: batch.outputNames } : {}),
       expiresAtMs: batch.timeoutMs === 0 ? Infinity : this.nowMs() + batch.timeoutMs,
       isAbandoned: () => !this.open,
       answer: (outcome) => this.answer(batch, outcome, span),
@@ -74,5 +75,6 @@ function endSpan(span: RpcSpan, batch: InferBatch, outcome: InferOutcome): void 
 function toResult(batchId: number, outcome: InferOutcome): InferResult {
   const base = InferResult.create({ batchId });
   if (!outcome.ok) return { ...base, errorCode: outcome.code, errorMessage: outcome.message };
+  if (outcome.tensors !== undefined) return { ...base, tensors: [...outcome.tensors], runUs: outcome.runUs };
   return { ...base, output: outcome.output, columns: outcome.columns, runUs: outcome.runUs };
 }

@@ -6,12 +6,14 @@ import {
   type InferResult,
   type PrepareRequest,
   PrepareResponse,
+  type TensorSpec as WireTensorSpec,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { BatchScheduler } from '../domain/batch-scheduler.js';
 import type { ModelPool } from '../domain/model-pool.js';
+import type { TensorSpec } from '../domain/named-tensor.js';
 import type { WorkerObserver } from '../domain/ports.js';
 import { faultErrors } from './fault-errors.js';
 import { InferStream } from './infer-stream.js';
@@ -39,7 +41,9 @@ export class InferenceWorkerGrpc implements OnModuleInit {
     const outcome = await this.pool.load(request.onnxSha256);
     if (!outcome.ok) throw new MillraceError(faultErrors[outcome.code], `${outcome.code}: ${outcome.message}`);
     const { model } = outcome;
-    if (request.features !== model.features)
+    if (request.features > 0 && model.notTabular !== undefined)
+      throw new MillraceError('failed-precondition', `bad-shape: ${model.notTabular}`);
+    if (request.features > 0 && request.features !== model.features)
       throw new MillraceError(
         'failed-precondition',
         `bad-shape: features: ${request.features}; model ${request.onnxSha256} reads ${model.features}`,
@@ -48,6 +52,12 @@ export class InferenceWorkerGrpc implements OnModuleInit {
       inputName: model.inputName,
       outputName: model.outputName,
       loadMs: Math.round(model.loadMs),
+      inputs: model.inputs.map(toSpec),
+      outputs: model.outputs.map(toSpec),
     });
   }
+}
+
+function toSpec({ name, datatype, shape }: TensorSpec): WireTensorSpec {
+  return { name, datatype, shape: [...shape] };
 }

@@ -24,7 +24,7 @@ export async function createSession(bytes: Uint8Array): Promise<InferenceSession
   return InferenceSession.create(bytes, sessionOptions);
 }
 
-/** What a served model must have: one input, float32 [N, F] with F written in the model, and exactly one float32 output (others are not computed). */
+/** What a tabular model has: one input, float32 [N, F] with F written in the model, and exactly one float32 output (others are not computed). A fault says why it is none. */
 export function readContract(session: InferenceSession, sha256: string): ModelContract | Fault {
   const [input, ...moreInputs] = session.inputMetadata;
   if (input === undefined || moreInputs.length > 0)

@@ -1,0 +1,118 @@
+import { describe, expect, it } from '@jest/globals';
+import { ConcurrencyLimit } from './concurrency-limit.js';
+
+const options = { floor: 4, max: 10_000, targetMs: 50 };
+
+/** A server behind a limit, on a clock of its own: so many calls a second in all, first come first served, and at least `leastMs` for each. */
+class SimulatedServer {
+  perSecond = 0;
+  leastMs = 0;
+  private ms = 0;
+  private readonly turns: (() => void)[] = [];
+  private readonly working: { fromMs: number; left: number }[] = [];
+  readonly limit = new ConcurrencyLimit(
+    options,
+    () => this.ms,
+    (run) => this.turns.push(run),
+  );
+
+  /** @returns shares of what it could answer and of what was offered, and the median of what was answered */
+  offer(perSecond: number, seconds: number): { ofCapacity: number; refused: number; medianMs: number } {
+    let [refused, arrivals] = [0, 0];
+    const took: number[] = [];
+    for (const untilMs = this.ms + seconds * 1_000; this.ms < untilMs; this.ms += 1) {
+      for (arrivals += perSecond / 1_000; arrivals >= 1; arrivals -= 1) {
+        if (this.limit.admits() && this.limit.enter()) this.working.push({ fromMs: this.ms, left: 1 });
+        else refused += 1;
+      }
+      for (const run of this.turns.splice(0)) run();
+      this.work(took);
+    }
+    const medianMs = took.sort((a, b) => a - b)[took.length >> 1]!;
+    return { ofCapacity: took.length / (this.perSecond * seconds), refused: refused / (perSecond * seconds), medianMs };
+  }
+
+  private work(took: number[]): void {
+    for (let power = this.perSecond / 1_000; power > 0;) {
+      const first = this.working[0];
+      if (first === undefined || this.ms - first.fromMs < this.leastMs) return;
+      const part = Math.min(power, first.left);
+      first.left -= part;
+      power -= part;
+      if (first.left > 1e-9) return;
+      this.working.shift();
+      this.limit.leave(this.ms - first.fromMs);
+      took.push(this.ms - first.fromMs);
+    }
+  }
+}
+
+function serverOf(perSecond: number, leastMs: number): SimulatedServer {
+  return Object.assign(new SimulatedServer(), { perSecond, leastMs });
+}
+
+describe('ConcurrencyLimit', () => {
+  it('refuses nothing below capacity', () => {
+    expect(serverOf(8_000, 2).offer(4_000, 10).refused).toBe(0);
+  });
+
+  it.each([2, 5])('at %s times the capacity answers what it can, each soon', (times) => {
+    const { ofCapacity, medianMs } = serverOf(8_000, 2).offer(8_000 * times, 20);
+    expect(ofCapacity).toBeGreaterThan(0.95);
+    expect(medianMs).toBeLessThan(70);
+  });
+
+  it('gives a model that is slow by itself the calls that it needs', () => {
+    const server = serverOf(500, 400);
+    expect(server.offer(1_000, 60).ofCapacity).toBeGreaterThan(0.9);
+    expect(server.limit.current).toBeGreaterThan(200);
+  });
+
+  it('follows a server that becomes slower, and one that becomes faster', () => {
+    const server = serverOf(8_000, 2);
+    server.offer(16_000, 10);
+    const before = server.limit.current;
+    server.perSecond = 1_000;
+    server.offer(16_000, 10);
+    expect(server.limit.current).toBeLessThan(before / 3);
+    server.perSecond = 8_000;
+    server.offer(16_000, 10);
+    expect(server.limit.current).toBeGreaterThan(before / 2);
+  });
+
+  it('never goes below its floor or above its bound', () => {
+    const clock = { ms: 0 };
+    const limit = new ConcurrencyLimit(
+      { floor: 4, max: 120, targetMs: 50 },
+      () => clock.ms,
+      () => undefined,
+    );
+    const round = (tookMs: number) => {
+      for (let i = 0; i < 20; i++) limit.enter();
+      limit.admits(0);
+      clock.ms += 200;
+      for (let i = 0; i < 20; i++) limit.leave(tookMs);
+    };
+    for (let i = 0; i < 100; i++) round(1);
+    expect(limit.current).toBe(120);
+    clock.ms += 120_000;
+    for (let i = 0; i < 100; i++) round(1 + i * 1_000);
+    expect(limit.current).toBeLessThan(120);
+    expect(limit.current).toBeGreaterThanOrEqual(4);
+  });
+
+  it('keeps room for calls of a larger share, counts a whole turn of arrivals, and forgets those that never begin', () => {
+    const turns: (() => void)[] = [];
+    const limit = new ConcurrencyLimit(
+      options,
+      () => 0,
+      (run) => turns.push(run),
+    );
+    const admitted = (share: number) => Array.from({ length: 200 }, () => limit.admits(share)).filter(Boolean).length;
+    expect(admitted(0.5)).toBe(50);
+    expect(admitted(1)).toBe(50);
+    turns.splice(0).forEach((run) => run());
+    expect(admitted(1)).toBe(100);
+    expect(limit.inFlight).toBe(0);
+  });
+});
