@@ -13,7 +13,7 @@ import { buildGenerator, type Figures, generate, type Load } from './peers/gener
 import { ensureModels } from './peers/models.js';
 import { modelInfer } from './peers/open-inference-messages.js';
 import { peerCache } from './peers/peer-cache.js';
-import { pin } from './peers/process-tree.js';
+import { giveWay, pin } from './peers/process-tree.js';
 import { cores } from './peers/start-pinned.js';
 
 /**
@@ -36,6 +36,8 @@ const { wide } = await ensureModels(peerCache(), say);
 const folder = mkdtempSync(join(tmpdir(), 'millrace-feature-lookup-'));
 pin([process.pid], cores.generator);
 const infrastructure = await startInfrastructure({ dataDir: folder, external: {}, onProgress: say, fresh: true });
+for (const name of ['kafka', 'clickhouse', 'postgres'] as const)
+  giveWay([infrastructure.processes[name]?.pid ?? []].flat());
 const { KAFKA_BROKERS: brokers, REDIS_URL, CLICKHOUSE_URL } = infrastructure.settings as Record<string, string>;
 const endpoint = 'lookup';
 const mesh = await publishLookups(brokers!, endpoint, readFileSync(wide), join(folder, 'artifacts'));

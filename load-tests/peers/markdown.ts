@@ -1,5 +1,6 @@
 import type { Aim } from './aims.js';
 import { type Comparison, measuredOf, type PeerResult } from './comparison.js';
+import { failedShare, type Figures } from './generator.js';
 import { blockRows } from './measure.js';
 import { type ModelName, modelNames } from './peer.js';
 
@@ -84,13 +85,20 @@ function peerLine(peer: PeerResult, model: ModelName): string {
     peer.name,
     count(full.perSecond),
     full.cpuUs.toFixed(0),
-    `${ms(half.p50Ms)}, ${ms(half.p99Ms)}`,
-    thousand === undefined ? 'does not reach it' : `${ms(thousand.p50Ms)}, ${ms(thousand.p99Ms)}`,
+    latencies(half),
+    thousand === undefined ? 'does not reach it' : latencies(thousand),
     ms(alone.p50Ms),
     count(block.perSecond),
     stream === undefined ? '' : count(stream.perSecond * blockRows),
     String(pssMiB),
   ]);
+}
+
+/** What was not answered is said where it is more than one in a thousand. */
+function latencies(figures: Figures): string {
+  const share = failedShare(figures);
+  const failed = share > 0.001 ? ` (${(share * 100).toFixed(1)} % refused)` : '';
+  return `${ms(figures.p50Ms)}, ${ms(figures.p99Ms)}${failed}`;
 }
 
 /** Another generator, in C, on the same servers: do the figures come from ours? */

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 
 /** Of one tick of /proc/<pid>/stat: USER_HZ is 100 wherever Linux runs Node. */
 const tickUs = 10_000;
@@ -48,4 +49,10 @@ export function pssMiB(pids: readonly number[]): number {
 /** Every thread of the trees on one core; those that they start later stay there. */
 export function pin(pids: readonly number[], core: number): void {
   for (const pid of pids.flatMap(processTree)) execFileSync('taskset', ['-a', '-c', '-p', String(core), String(pid)]);
+}
+
+/** Every thread of the trees runs only while others on its core do not want to, nearly: what would be on another machine is not to delay the generator. */
+export function giveWay(pids: readonly number[]): void {
+  for (const pid of pids.flatMap(processTree))
+    for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), 15);
 }

@@ -10,7 +10,7 @@ import { projectRoot } from '#libs/storage/sql-file.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
 import { inferRequest, inferScores, modelInfer } from '../open-inference-messages.js';
 import type { Peer, PeerModel, Served } from '../peer.js';
-import { pin } from '../process-tree.js';
+import { giveWay, pin } from '../process-tree.js';
 import { cores } from '../start-pinned.js';
 import { idleFeatureStore, publishEndpoint } from './endpoint.js';
 
@@ -44,7 +44,7 @@ export class MillracePeer implements Peer {
   }
 
   async serve(model: PeerModel, { keepsLog = true, shadow }: Variant = {}): Promise<Served> {
-    this.kafka ??= await startKafka(new LocalFolder(this.folder), () => undefined);
+    this.kafka ??= await this.startBroker();
     const run = mkdtempSync(join(this.folder, `${model.name}-`));
     const artifacts = join(run, 'artifacts');
     for (const { file } of shadow === undefined ? [model] : [model, shadow])
@@ -76,6 +76,12 @@ export class MillracePeer implements Peer {
         await close();
       },
     };
+  }
+
+  private async startBroker(): Promise<{ address: string; process: SupervisedProcess }> {
+    const kafka = await startKafka(new LocalFolder(this.folder), () => undefined);
+    giveWay([kafka.process.pid!]);
+    return kafka;
   }
 
   async close(): Promise<void> {
