@@ -34,6 +34,7 @@ export function aimsOf(comparison: Comparison): Aim[] {
     ...(['gbt100', 'gbt500'] as const).map((model) => streamAim(comparison, millrace, model)),
     mlpAim(millrace),
     ...costAims(comparison.costs),
+    lookupAim(comparison.lookup),
   ];
 }
 
@@ -90,4 +91,9 @@ function costAims(costs: Comparison['costs']): Aim[] {
     aim('throughput that the prediction log costs, gbt100', 'under 15 %', log, (x) => x < 0.15, percent),
     aim(`what a shadow adds to the answers’ p99, gbt100${rate}`, 'under 5 %', shadow, (x) => x < 0.05, percent),
   ];
+}
+
+function lookupAim(lookup: Comparison['lookup']): Aim {
+  const added = lookup === undefined || 'problem' in lookup ? undefined : lookup.addedP99Ms;
+  return aim('what looking 50 features up adds to p99, at half of the maximum', 'under 1 ms', added, (x) => x < 1, ms);
 }

@@ -5,7 +5,7 @@ import { errorMessage } from '#libs/errors/millrace-error.js';
 import { aimsOf } from './aims.js';
 import { allPeers } from './all-peers.js';
 import type { Comparison, Outcome, PeerResult } from './comparison.js';
-import { measureCosts } from './costs.js';
+import { measureCosts, measureLookup } from './costs.js';
 import { buildGenerator } from './generator.js';
 import { h2load } from './h2load.js';
 import { describeMachine } from './machine.js';
@@ -54,7 +54,8 @@ for (const name of wanted) {
     say(`${name} ${key}: ${outcomeLine(outcome)}`);
   }
 }
-const costs = values.costs || values.only === undefined ? { costs: await tryCosts() } : {};
+const whole = values.costs || values.only === undefined;
+const costs = whole ? { costs: await tryCosts(), lookup: await tryLookup() } : {};
 const results: PeerResult[] = [];
 for (const key of chosen) {
   const peer = peers[key]!;
@@ -110,6 +111,10 @@ async function tryCosts(): Promise<NonNullable<Comparison['costs']>> {
   } finally {
     await peer.close();
   }
+}
+
+function tryLookup(): Promise<NonNullable<Comparison['lookup']>> {
+  return measureLookup(lengths.seconds, values.quick ? 1 : 3).catch(problem);
 }
 
 function problem(error: unknown): { problem: string } {

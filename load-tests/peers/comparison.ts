@@ -15,6 +15,7 @@ export interface Comparison {
   /** Requests a second of h2load, 8 connections with 8 out on each, gbt100. It does not read gRPC statuses: the generator does. */
   readonly h2load: Readonly<Record<string, number | { problem: string }>>;
   readonly costs?: Costs | { readonly problem: string };
+  readonly lookup?: Lookup | { readonly problem: string };
 }
 
 export interface Machine {
@@ -46,6 +47,15 @@ export interface Costs {
   readonly p99Alone: number;
   readonly p99WithShadow: number;
   readonly shadowRate: number;
+}
+
+/** What feature-lookup.ts prints, of that much. */
+export interface Lookup {
+  readonly features: number;
+  readonly askedPerSecond: number;
+  readonly p99MsLookedUp: number;
+  readonly p99MsGiven: number;
+  readonly addedP99Ms: number;
 }
 
 export function measuredOf(peer: PeerResult | undefined, model: ModelName): Measured | undefined {

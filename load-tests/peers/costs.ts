@@ -1,4 +1,8 @@
-import type { Costs } from './comparison.js';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { projectRoot } from '#libs/storage/sql-file.js';
+import type { Costs, Lookup } from './comparison.js';
 import type { Figures, Load } from './generator.js';
 import { type Lengths, type Loader, loaderOf } from './measure.js';
 import type { MillracePeer, Variant } from './millrace/millrace.peer.js';
@@ -31,6 +35,14 @@ export async function measureCosts(
   } finally {
     for (const one of served) await one.stop();
   }
+}
+
+/** What looking 50 features up adds, by the load test of that name. */
+export async function measureLookup(seconds: number, rounds: number): Promise<Lookup> {
+  const main = join(projectRoot(), 'dist/load-tests/feature-lookup.js');
+  const args = ['--no-warnings', main, '--json', '--seconds', String(seconds), '--rounds', String(rounds)];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout) as Lookup;
 }
 
 /** Medians of both; who goes first changes. */
