@@ -5,6 +5,7 @@ import { FeatureStoreService } from '#libs/contracts/generated/millrace/features
 import { GovernanceService } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import { IngestService } from '#libs/contracts/generated/millrace/ingest/v1/ingest.js';
 import { MonitorService } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
+import { PredictionFeedbackService } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import { RegistryService } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { TrainerService } from '#libs/contracts/generated/millrace/trainer/v1/trainer.js';
 import { ValidatorService } from '#libs/contracts/generated/millrace/validator/v1/validator.js';
@@ -18,6 +19,7 @@ const definitions: ServiceDefinition[] = [
   GovernanceService,
   IngestService,
   MonitorService,
+  PredictionFeedbackService,
   RegistryService,
   TrainerService,
   ValidatorService,
@@ -85,6 +87,8 @@ describe('a request', () => {
     ['POST', '/v2/repository/models/late/load', 'promote endpoints/late'],
     ['GET', '/v2/models/late/infer', ''],
     ['DELETE', '/v2/models/late', ''],
+    ['POST', '/V2/feedback/', 'publish feedback/*'],
+    ['GET', '/v2/feedback', ''],
     ['GET', '/v2/anything', ''],
   ])('over HTTP: %s %s', (method, path, expected) => {
     const access = httpAccess(method, path);

@@ -127,6 +127,8 @@ export const accessRules: ReadonlyMap<string, AccessRule> = new Map(
     '/millrace.monitor.v1.Monitor/ListPredictions': rule('read', (q: monitor.ListPredictionsRequest) =>
       of('predictions', q.endpoint),
     ),
+    // An id says nothing of its endpoint: who may predict with one endpoint shall not label what others were answered, so that giving feedback is a right of its own.
+    '/millrace.predictions.v1.PredictionFeedback/Give': rule('publish', 'feedback/*'),
     '/millrace.registry.v1.Registry/Apply': rule('apply', 'definitions/*'),
     '/millrace.registry.v1.Registry/ListDefinitions': rule('read', 'definitions/*'),
     '/millrace.registry.v1.Registry/DeleteDefinition': rule('apply', (q: registry.DeleteDefinitionRequest) =>
@@ -214,6 +216,8 @@ export function httpAccess(method: string, path: string): HttpAccess | undefined
     return { route: 'GET /metrics', action: 'read', resource: 'mesh/metrics' };
   const lineage = lineageAccess(method, path);
   if (lineage !== undefined) return lineage;
+  if (method === 'POST' && /^\/v2\/feedback\/?$/i.test(path))
+    return { route: 'POST /v2/feedback', action: 'publish', resource: 'feedback/*' };
   const stream = method === 'POST' ? /^\/v1\/streams\/([^/]+)\/events\/?$/i.exec(path)?.[1] : undefined;
   if (stream === undefined) return undefined;
   const resource = of('streams', decodeURIComponent(stream));

@@ -102,6 +102,11 @@ it.each([
   ['kind: Monitor\nname: x\nendpoint: y\nconcept: {margin: -0.1}', 'invalid-value'],
   ['kind: Policy\nname: x\naccess: [{role: analyst, may: [look], on: [models/*]}]', 'invalid-value'],
   ['kind: Policy\nname: x\napprovals: {when: endpoint.tier ==, roles: [model-risk]}', 'expression-syntax'],
+  ['kind: Policy\nname: x\nretention: {predictions: 90m}', 'invalid-value'],
+  ['kind: Policy\nname: x\nretention: {}', 'missing-field'],
+  ['kind: Endpoint\nname: x\nmodel: m\nlog: {sample: 101%}', 'invalid-value'],
+  ['kind: Endpoint\nname: x\nmodel: m\nlog: {sample: 1.5}', 'invalid-value'],
+  ['kind: Endpoint\nname: x\nmodel: m\nlog: {retention: 12h}', 'invalid-value'],
   ['kind: Stream\nname: X', 'missing-field'],
   [
     'kind: Pipeline\nname: x\nmodel: m\ndata: {window: 1d}\ntrain: {algorithm: lightgbm}\ntriggers: {newData: 100}',
@@ -115,6 +120,34 @@ it.each([
   ],
 ])('%j is a %s', (text, code) => {
   expect(checkDefinitions([{ path: 'x.yaml', text }], nothing).problems.map((problem) => problem.code)).toContain(code);
+});
+
+describe('the log of an endpoint', () => {
+  const check = (log: string, more = '') => {
+    const text = `kind: Endpoint\nname: late-too\nmodel: late-arrival\n${log}\n---\nkind: Policy\nname: kept\n${more}\n`;
+    return checkDefinitions([...folder('examples/flights/definitions'), { path: 'x.yaml', text }], nothing);
+  };
+  const logOf = (log: string) =>
+    (check(log).definitions.find(({ name }) => name === 'late-too')!.spec as Specs['Endpoint']).log;
+
+  it('may keep requests and features of a sample, and predictions for some days', () => {
+    expect(logOf('')).toEqual({ features: true });
+    expect(logOf('log: {sample: 100%}')).toEqual({ features: true });
+    expect(logOf('log: {sample: 2.5%, retention: 30d}')).toEqual({
+      features: true,
+      sample: 0.025,
+      retentionMs: 30 * 86_400_000,
+    });
+    expect(logOf('log: {sample: 0}')).toEqual({ features: true, sample: 0 });
+    const policy = check('', 'retention: {predictions: 180d}').definitions.find(({ name }) => name === 'kept')!.spec;
+    expect((policy as Specs['Policy']).retention).toEqual({ predictionsMs: 180 * 86_400_000 });
+  });
+
+  it('may not be shorter than its labels take', () => {
+    expect(check('log: {retention: 1d}').problems).toMatchObject([
+      { code: 'invalid-value', message: expect.stringContaining('gone before their labels come') },
+    ]);
+  });
 });
 
 it('a policy may ask for approvals, by its endpoint and the version that is offered', () => {

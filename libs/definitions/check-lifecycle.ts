@@ -8,6 +8,7 @@ import {
   type PipelineSpec,
   type PolicySpec,
 } from './definition-kinds.js';
+import { formatDuration } from './duration.js';
 import { didYouMean } from './problem.js';
 
 /** Checkers of the kinds that a model's life is made of. */
@@ -80,6 +81,13 @@ export function checkEndpoint(spec: EndpointSpec, context: CheckContext): Endpoi
       ['guardrails', 'logloss'],
       'type-mismatch',
       `logloss is of binary models; ${model.name} is ${model.task}`,
+    );
+  const { retentionMs } = spec.log;
+  if (model !== undefined && retentionMs !== undefined && retentionMs <= model.label.horizonMs)
+    context.report(
+      ['log', 'retention'],
+      'invalid-value',
+      `${formatDuration(retentionMs)} is not longer than the horizon of the label of ${model.name}, ${formatDuration(model.label.horizonMs)}: predictions would be gone before their labels come`,
     );
   const service = model && context.find('FeatureService', model.features);
   const spine = service && context.find('Stream', service.spine);

@@ -176,7 +176,13 @@ export interface EndpointSpec {
   readonly description?: string;
   readonly model: string;
   readonly stickyKey?: string;
-  readonly log: { readonly features: boolean };
+  readonly log: {
+    readonly features: boolean;
+    /** The share of predictions whose request and features are kept, 0 <= share < 1; absent = all. */
+    readonly sample?: number;
+    /** How long predictions are kept, wall clock; absent = as policies say, else for ever. */
+    readonly retentionMs?: number;
+  };
   /** What is answered when the features cannot be had; absent = UNAVAILABLE. */
   readonly fallback?: { readonly prediction: number };
   /** Steps of a new version on its way to live; empty = live at once. */
@@ -280,6 +286,8 @@ export interface PolicySpec {
     readonly may: readonly AccessAction[];
     readonly on: readonly string[];
   }[];
+  /** How long the prediction log is kept, wall clock, at most: of several policies, and of an endpoint's own, the shortest counts. */
+  readonly retention?: { readonly predictionsMs: number };
 }
 
 export interface Specs {

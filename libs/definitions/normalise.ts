@@ -118,7 +118,7 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
       ...about,
       model: raw['model'] as string,
       ...(raw['stickyKey'] === undefined ? {} : { stickyKey: raw['stickyKey'] as string }),
-      log: { features: (raw['log'] as { features?: boolean } | undefined)?.features ?? true },
+      log: logOf((raw['log'] ?? {}) as Raw),
       ...(fallback === undefined ? {} : { fallback: { prediction: fallback.prediction } }),
       rollout: ((raw['rollout'] ?? []) as Raw[]).map(stepOf),
       guardrails: guardrailsOf((raw['guardrails'] ?? {}) as Raw),
@@ -153,6 +153,7 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
   Policy: (raw, about): PolicySpec => {
     const approvals = raw['approvals'] as
       { when?: string; roles: string[]; quorum?: number; notRequester?: boolean } | undefined;
+    const retention = raw['retention'] as { predictions: string } | undefined;
     const access = (raw['access'] ?? []) as { role: string; may: AccessAction[]; on: string[] }[];
     return {
       ...about,
@@ -167,6 +168,7 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
             },
           }),
       access: access.map(({ role, may, on }) => ({ role, may, on })),
+      ...(retention === undefined ? {} : { retention: { predictionsMs: duration(retention.predictions) } }),
     };
   },
 };
@@ -183,6 +185,15 @@ function triggersOf(raw: Raw): TriggersSpec {
     ...(raw['newData'] === undefined ? {} : { newData: raw['newData'] as number }),
     cooldownMs: duration(raw['cooldown'] ?? '6h'),
     maxRunsPerDay: (raw['maxRunsPerDay'] ?? 4) as number,
+  };
+}
+
+function logOf(raw: Raw): EndpointSpec['log'] {
+  const sample = shareOf((raw['sample'] ?? 1) as number | string);
+  return {
+    features: (raw['features'] ?? true) as boolean,
+    ...(sample === 1 ? {} : { sample }),
+    ...(raw['retention'] === undefined ? {} : { retentionMs: duration(raw['retention']) }),
   };
 }
 

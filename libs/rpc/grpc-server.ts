@@ -137,8 +137,8 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     this.gates.set(path, gate);
   }
 
-  /** Serves grpc.reflection.v1 and v1alpha for a file of proto/, e.g. `millrace/ingest/v1/ingest.proto`. */
-  addReflection(protoFile: string, protoFolder: string): void {
+  /** Serves grpc.reflection.v1 and v1alpha for files of proto/, e.g. `millrace/ingest/v1/ingest.proto`; once a server. */
+  addReflection(protoFile: string | string[], protoFolder: string): void {
     new ReflectionService(reflectedFiles(protoFile, protoFolder)).addToServer(this.server);
   }
 

@@ -3,10 +3,10 @@ import { type DescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/proto
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 
 /**
- * A file of proto/ as reflection tells it. The loader names the entries of a map other than protobuf does (`Parameters` for `ParametersEntry`), and clients in Go refuse
+ * Files of proto/ as reflection tells them. The loader names the entries of a map other than protobuf does (`Parameters` for `ParametersEntry`), and clients in Go refuse
  * the whole file then: they are named right here.
  */
-export function reflectedFiles(protoFile: string, protoFolder: string): PackageDefinition {
+export function reflectedFiles(protoFile: string | string[], protoFolder: string): PackageDefinition {
   const loaded = loadSync(protoFile, { includeDirs: [protoFolder], keepCase: true });
   const entries = Object.entries(loaded).map(([name, definition]) => {
     const { fileDescriptorProtos } = definition as { fileDescriptorProtos?: unknown };

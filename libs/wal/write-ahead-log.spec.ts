@@ -76,6 +76,27 @@ it('refuses to grow beyond its bound, and says why', async () => {
   await log.close();
 });
 
+it('takes entries again when what filled it was shipped, however large it was', async () => {
+  for (const size of [10, 90, 500]) {
+    const log = openLog({ maxBytes: 100 });
+    let last = 0;
+    const fill = async (): Promise<void> => {
+      for (;;) {
+        await log.append(Buffer.alloc(size));
+        last = log.nextSequence - 1;
+      }
+    };
+    for (let round = 0; round < 3; round += 1) {
+      await expect(fill()).rejects.toThrow(/could not be shipped/);
+      await log.markShipped(last);
+    }
+    await log.append(Buffer.alloc(size));
+    await log.close();
+    rmSync(folder, { recursive: true });
+  }
+  openLog(); // for what comes after each test
+});
+
 it('has every entry that was answered for when its process is killed with -9', async () => {
   const script = `
     const { WriteAheadLog } = await import(${JSON.stringify(join(projectRoot(), 'dist/libs/wal/write-ahead-log.js'))});

@@ -60,7 +60,8 @@ export class WriteAheadLog {
 
   constructor(private readonly options: WalOptions) {
     mkdirSync(options.folder, { recursive: true });
-    this.segmentBytes = options.segmentBytes ?? 32 * 1024 * 1024;
+    // Only whole segments are given up: a log of few of them would stay full for long after it was shipped.
+    this.segmentBytes = options.segmentBytes ?? Math.min(32 * 1024 * 1024, options.maxBytes / 8);
     this.id = this.readOrMake('id', () => randomBytes(6).toString('hex'));
     this.shipped = Number(this.readOrMake('shipped', () => '0'));
     this.recover();
@@ -86,7 +87,8 @@ export class WriteAheadLog {
    */
   append(payload: Uint8Array): Promise<void> {
     if (this.broken !== undefined) return Promise.reject(this.brokenError());
-    if (this.bytes >= this.options.maxBytes)
+    // The last segment stays when all of it is shipped, and must not keep the log full.
+    if (this.bytes >= this.options.maxBytes && this.shipped < this.next - 1)
       return Promise.reject(
         new MillraceError(
           'unavailable',

@@ -5,6 +5,7 @@ import {
   InferenceWorkerClient,
   InferenceWorkerService,
   type PrepareRequest,
+  PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
@@ -62,7 +63,7 @@ describe('over gRPC', () => {
         seen.push(trace);
         if (onnxSha256 === 'missing') throw new MillraceError('not-found', 'no such model');
         if (onnxSha256 === 'bug') throw new TypeError('a bug');
-        return { inputName: '', outputName: '', loadMs: 0 };
+        return PrepareResponse.create();
       }),
       infer: handle.duplex((stream) => void stream.on('error', () => stream.end())),
     });

@@ -62,6 +62,17 @@ const table = {
     help: 'Calls refused because too many were worked on: when they arrived, before anything of them was read, or when their priority was read',
     labels: ['when'],
   },
+  feedback: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_feedback_total',
+    help: 'Items of feedback by outcome: ok or an error code',
+    labels: ['outcome'],
+  },
+  unkeptPredictions: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_unkept_predictions_total',
+    help: 'Rows that were scored and not answered, because the write-ahead log was full or could not be written',
+  },
   unkeptNotes: {
     type: 'counter',
     name: 'millrace_inference_gateway_unkept_notes_total',

@@ -21,6 +21,9 @@ import { ConcurrencyLimit } from './domain/concurrency-limit.js';
 import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
 import { Admission } from './inbound/admission.js';
+import { FeedbackCalls } from './inbound/feedback-calls.js';
+import { FeedbackController } from './inbound/feedback.controller.js';
+import { serveFeedback } from './inbound/feedback.grpc.js';
 import { InferenceCalls } from './inbound/inference-calls.js';
 import { OpenInferenceController } from './inbound/open-inference.controller.js';
 import { serveOpenInference } from './inbound/open-inference.grpc.js';
@@ -31,6 +34,7 @@ import type { InferenceGatewaySettings } from './inference-gateway.settings.js';
 import { BlockTraces } from './outbound/block-traces.js';
 import { FeatureStoreClient } from './outbound/feature-store.client.js';
 import { PredictionShipper } from './outbound/prediction-shipper.js';
+import { WalFeedbackLog } from './outbound/wal-feedback.log.js';
 import { WalPredictionLog } from './outbound/wal-prediction.log.js';
 import { WorkerPoolClient } from './outbound/worker-pool.client.js';
 
@@ -44,6 +48,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly workers: WorkerPoolClient;
   readonly routes: RouteTable;
   readonly calls: InferenceCalls;
+  readonly feedback: FeedbackCalls;
   private readonly shipper: PredictionShipper;
   private readonly log: WalPredictionLog;
   private readonly mirror: Mirror;
@@ -105,6 +110,8 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     this.calls = new InferenceCalls(this.routes, predictor, admission, metrics);
     server.addGate(GRPCInferenceServiceService.modelInfer.path, admission.refusal);
     serveOpenInference(server, this.routes, this.calls, readiness);
+    this.feedback = new FeedbackCalls(new WalFeedbackLog(this.wal), metrics);
+    serveFeedback(server, this.feedback);
     this.ensureTopics = () => messages.ensureTopics([{ id: 'predictionsLogged' }]);
   }
 
@@ -139,12 +146,18 @@ export class InferenceGatewayModule {
     return {
       module: InferenceGatewayModule,
       imports: [ServiceModule.register('inference-gateway', settings)],
-      controllers: [OpenInferenceController],
+      // The first that matches answers, and the protocol's takes all of /v2.
+      controllers: [FeedbackController, OpenInferenceController],
       providers: [
         { provide: Settings, useValue: settings },
         InferenceGateway,
         { provide: RouteTable, useFactory: ({ routes }: InferenceGateway) => routes, inject: [InferenceGateway] },
         { provide: InferenceCalls, useFactory: ({ calls }: InferenceGateway) => calls, inject: [InferenceGateway] },
+        {
+          provide: FeedbackCalls,
+          useFactory: ({ feedback }: InferenceGateway) => feedback,
+          inject: [InferenceGateway],
+        },
         { provide: BodyReader, useValue: new BodyReader(settings.GRPC_MAX_MESSAGE_BYTES) },
       ],
     };

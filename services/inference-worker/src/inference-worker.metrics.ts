@@ -26,6 +26,12 @@ const table = {
     help: 'Rows that shared one run',
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
   },
+  queueSeconds: {
+    type: 'histogram',
+    name: 'millrace_inference_worker_queue_seconds',
+    help: 'How long the oldest batch of a run had waited, loading of its model included',
+    buckets: [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2],
+  },
   queuedRows: {
     type: 'gauge',
     name: 'millrace_inference_worker_queued_rows',
@@ -47,6 +53,11 @@ const table = {
     type: 'gauge',
     name: 'millrace_inference_worker_models_loaded',
     help: 'Models that are loaded',
+  },
+  modelMemory: {
+    type: 'gauge',
+    name: 'millrace_inference_worker_model_memory_bytes',
+    help: 'What the loaded models take, as measured when each was checked',
   },
   nonFinite: {
     type: 'counter',
@@ -74,6 +85,10 @@ export class MetricsObserver extends WorkerObserver {
     this.made.runRows.observe(rows);
   }
 
+  override waited(seconds: number): void {
+    this.made.queueSeconds.observe(seconds);
+  }
+
   override queuedRows(rows: number): void {
     this.made.queuedRows.set(rows);
   }
@@ -83,8 +98,9 @@ export class MetricsObserver extends WorkerObserver {
     this.made.loadSeconds.observe(seconds);
   }
 
-  override modelsLoaded(count: number): void {
+  override modelsLoaded(count: number, memoryBytes: number): void {
     this.made.modelsLoaded.set(count);
+    this.made.modelMemory.set(memoryBytes);
   }
 
   override nonFinite(cells: number): void {

@@ -8,33 +8,66 @@ import { Metrics } from '#libs/telemetry/metrics.js';
 import { BatchScheduler } from './domain/batch-scheduler.js';
 import { LiveModels } from './domain/live-models.js';
 import { ModelPool } from './domain/model-pool.js';
+import { ModelChecker, RememberingChecker } from './domain/model-checker.js';
 import { ModelLoader, WorkerObserver } from './domain/ports.js';
 import { InferenceWorkerGrpc } from './inbound/inference-worker.grpc.js';
 import { LiveModelsFollower } from './inbound/live-models.follower.js';
 import { MetricsObserver } from './inference-worker.metrics.js';
 import type { InferenceWorkerSettings } from './inference-worker.settings.js';
+import { IsolatedModelChecker } from './outbound/isolated-model.checker.js';
+import { ModelTrial } from './outbound/model-trial.js';
 import { OnnxModelLoader } from './outbound/onnx-model.loader.js';
 
 const nowMs = (): number => performance.now();
 
 @Module({})
 export class InferenceWorkerModule implements OnApplicationShutdown {
-  constructor(private readonly pool: ModelPool) {}
+  constructor(
+    private readonly pool: ModelPool,
+    private readonly checks: IsolatedModelChecker,
+  ) {}
 
-  onApplicationShutdown(): void {
+  async onApplicationShutdown(): Promise<void> {
     this.pool.unloadAll();
+    await this.checks.close();
   }
 
   static register(settings: InferenceWorkerSettings): DynamicModule {
     const limit = { maxRows: settings.MAX_RUN_ROWS, targetUs: settings.RUN_TARGET_US };
+    const bounds = { maxModels: settings.MAX_LOADED_MODELS, maxBytes: settings.MODEL_MEMORY_BYTES };
+    const checkLimits = {
+      memoryBytes: settings.MODEL_CHECK_MEMORY_BYTES,
+      timeoutMs: settings.MODEL_CHECK_TIMEOUT_MS,
+    };
     return {
       module: InferenceWorkerModule,
       imports: [ServiceModule.register('inference-worker', settings)],
       providers: [
         {
+          provide: IsolatedModelChecker,
+          useFactory: () => {
+            const checks = new IsolatedModelChecker(checkLimits, { limit, maxOutputBytes: settings.MAX_OUTPUT_BYTES });
+            checks.warmUp();
+            return checks;
+          },
+        },
+        {
+          provide: ModelChecker,
+          inject: [IsolatedModelChecker],
+          useFactory: (checks: IsolatedModelChecker) =>
+            new RememberingChecker((sha256, path) => checks.check(sha256, path), nowMs),
+        },
+        {
           provide: ModelLoader,
-          useFactory: () =>
-            new OnnxModelLoader(new ArtifactStore(settings.ARTIFACTS_DIR), limit, settings.MAX_OUTPUT_BYTES),
+          inject: [ModelChecker],
+          useFactory: (checker: ModelChecker) =>
+            new OnnxModelLoader(
+              new ArtifactStore(settings.ARTIFACTS_DIR),
+              checker,
+              new ModelTrial(limit, settings.MAX_OUTPUT_BYTES),
+              settings.MAX_MODEL_BYTES,
+              settings.MODEL_MEMORY_BYTES,
+            ),
         },
         {
           provide: WorkerObserver,
@@ -44,8 +77,7 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
         {
           provide: ModelPool,
           inject: [ModelLoader, WorkerObserver],
-          useFactory: (loader: ModelLoader, observer: WorkerObserver) =>
-            new ModelPool(loader, settings.MAX_LOADED_MODELS, observer, nowMs),
+          useFactory: (loader: ModelLoader, observer: WorkerObserver) => new ModelPool(loader, bounds, observer, nowMs),
         },
         {
           provide: BatchScheduler,

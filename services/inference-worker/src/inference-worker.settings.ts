@@ -7,10 +7,18 @@ export const inferenceWorkerSettings = {
   ARTIFACTS_DIR: setting.text(),
   /** So many models stay loaded; the least recently used one that is not live goes first. */
   MAX_LOADED_MODELS: setting.integer(16, 1, 1_000),
+  /** Of all loaded models, as measured when each was checked; a model that takes more alone is refused. */
+  MODEL_MEMORY_BYTES: setting.integer(2 * 2 ** 30, 2 ** 20, 2 ** 42),
   /** Most rows of one run, whatever the model. */
   MAX_RUN_ROWS: setting.integer(256, 1, 8_192),
   /** A model's run gets as many rows as take about this long. */
   RUN_TARGET_US: setting.integer(1_000, 50, 1_000_000),
+  /** Of a model's file. */
+  MAX_MODEL_BYTES: setting.integer(512 * 2 ** 20, 1_024, 2 ** 31),
+  /** Resident memory of the process that checks a model before it is loaded. */
+  MODEL_CHECK_MEMORY_BYTES: setting.integer(2 * 2 ** 30, 256 * 2 ** 20, 2 ** 40),
+  /** A model that has not been created and run on zeros by then is refused. */
+  MODEL_CHECK_TIMEOUT_MS: setting.integer(15_000, 100, 600_000),
   /** Of all outputs of one request on tensors by name. */
   MAX_OUTPUT_BYTES: setting.integer(64 * 2 ** 20, 1_024, 2 ** 31),
   /** Rows that may wait for one model; more are refused as overloaded. */

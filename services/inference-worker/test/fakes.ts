@@ -19,6 +19,7 @@ export class FakeModel implements LoadedModel {
   readonly notTabular = undefined;
   readonly columns = 2;
   readonly loadMs = 1;
+  memoryBytes = 10;
   readonly runs: number[] = [];
   tensorRuns = 0;
   released = 0;
@@ -79,6 +80,7 @@ export class FakeLoader extends ModelLoader {
 export class RecordingObserver extends WorkerObserver {
   readonly results: string[] = [];
   readonly runRows: number[] = [];
+  readonly waits: number[] = [];
   queued = 0;
   nonFiniteCells = 0;
 
@@ -88,6 +90,10 @@ export class RecordingObserver extends WorkerObserver {
 
   override ran(rows: number): void {
     this.runRows.push(rows);
+  }
+
+  override waited(seconds: number): void {
+    this.waits.push(seconds);
   }
 
   override queuedRows(rows: number): void {

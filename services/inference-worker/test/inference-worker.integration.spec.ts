@@ -19,6 +19,7 @@ import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
+import { endlessModel, largeModel, unreadable } from './hostile-models.js';
 
 const fixture = join(projectRoot(), 'services/inference-worker/test/fixtures/binary.onnx');
 const endpoint = `worker-test-${randomUUID()}`;
@@ -34,7 +35,10 @@ describe('inference-worker', () => {
   let peer: Peer<InferenceWorkerClient>;
 
   const start = async (): Promise<void> => {
-    worker = await startService('inference-worker', getTestInfrastructure().KAFKA_BROKERS, { ARTIFACTS_DIR: folder });
+    worker = await startService('inference-worker', getTestInfrastructure().KAFKA_BROKERS, {
+      ARTIFACTS_DIR: folder,
+      MODEL_CHECK_TIMEOUT_MS: '5000',
+    });
     peer = new Peer(InferenceWorkerClient, 'inference-worker', worker.grpcAddress, token);
   };
   const stop = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> => {
@@ -124,6 +128,34 @@ describe('inference-worker', () => {
     await expect(prepare(damaged, 3)).rejects.toMatchObject({ code: 'failed-precondition' });
     await expect(prepare('f'.repeat(64), 3)).rejects.toMatchObject({ code: 'not-found' });
   });
+
+  it('serves a good model without a failed batch while it refuses hostile ones', async () => {
+    const store = new ArtifactStore(folder);
+    const thief = unreadable.find(([name]) => name.startsWith('reads /etc/passwd'))![2];
+    const hostile = [endlessModel(), thief(), largeModel(64 * 1_024)];
+    const stored = await Promise.all(hostile.map((bytes) => store.put(chunks(bytes), 1_000_000)));
+    const open = new Set(stored.map(({ sha256: one }) => one));
+    const refusals = stored.map((one) =>
+      peer
+        .call((stub) => stub.prepare, { onnxSha256: one.sha256, features: 2 }, 30_000)
+        .then(() => 'loaded')
+        .catch((error: unknown) => String(error))
+        .finally(() => open.delete(one.sha256)),
+    );
+    let answered = 0;
+    while (open.size > 0) {
+      const results = await infer(Array.from({ length: 20 }, (_, i) => batch({ batchId: i + 1 })));
+      for (const { errorCode, errorMessage } of results.values()) expect(errorCode + errorMessage).toBe('');
+      answered += results.size;
+    }
+    expect(answered).toBeGreaterThan(100);
+    expect(await Promise.all(refusals)).toEqual([
+      expect.stringMatching(/its check took longer than 5000 ms/),
+      expect.stringMatching(/keeps its data in another file/),
+      expect.stringMatching(/run-failed/),
+    ]);
+    await expect(worker.metric(modelsLoaded)).resolves.toBe(1);
+  }, 60_000);
 
   it('refuses a stream without a token', async () => {
     const stream = peer.stub.infer();

@@ -1,5 +1,6 @@
 CREATE DATABASE IF NOT EXISTS monitoring
 ;
+-- Partitions are weeks of the wall clock, which retention goes by: what is too old is dropped part by part, and an instant that a caller asks for makes no partition of its own.
 CREATE TABLE IF NOT EXISTS monitoring.predictions (
   prediction_id String COMMENT 'unique for ever; in the answer to the caller too',
   request_id String COMMENT 'id that the caller gave the request',
@@ -28,19 +29,29 @@ CREATE TABLE IF NOT EXISTS monitoring.predictions (
   arm LowCardinality(String) DEFAULT 'live' COMMENT 'who answered: live or canary',
   rollout_id LowCardinality(String) COMMENT 'rollout under way; empty = none',
   rollout_step UInt32,
-  trace_id String DEFAULT '' COMMENT 'W3C; empty = not sampled'
+  trace_id String DEFAULT '' COMMENT 'W3C; empty = not sampled',
+  features_us UInt32 COMMENT 'of latency_us: the wait for the vector',
+  infer_us UInt32 COMMENT 'of latency_us: the wait for the score',
+  cached Bool COMMENT 'answered from the response cache, without a run',
+  explained Bool COMMENT 'contributions were answered too',
+  payload_sampled_out Bool COMMENT 'request and features were left out, by log.sample'
 )
 ENGINE = MergeTree
-PARTITION BY toYYYYMM(as_of)
+PARTITION BY toMonday(answered_at)
 ORDER BY (endpoint, as_of, prediction_id)
 SETTINGS non_replicated_deduplication_window = 10000
 ;
--- A log that was begun before there were rollouts or traces gets their columns.
+-- A log that was begun before there were rollouts, traces or stages gets their columns.
 ALTER TABLE monitoring.predictions
   ADD COLUMN IF NOT EXISTS arm LowCardinality(String) DEFAULT 'live' COMMENT 'who answered: live or canary',
   ADD COLUMN IF NOT EXISTS rollout_id LowCardinality(String) COMMENT 'rollout under way; empty = none',
   ADD COLUMN IF NOT EXISTS rollout_step UInt32,
-  ADD COLUMN IF NOT EXISTS trace_id String DEFAULT '' COMMENT 'W3C; empty = not sampled'
+  ADD COLUMN IF NOT EXISTS trace_id String DEFAULT '' COMMENT 'W3C; empty = not sampled',
+  ADD COLUMN IF NOT EXISTS features_us UInt32 COMMENT 'of latency_us: the wait for the vector',
+  ADD COLUMN IF NOT EXISTS infer_us UInt32 COMMENT 'of latency_us: the wait for the score',
+  ADD COLUMN IF NOT EXISTS cached Bool COMMENT 'answered from the response cache, without a run',
+  ADD COLUMN IF NOT EXISTS explained Bool COMMENT 'contributions were answered too',
+  ADD COLUMN IF NOT EXISTS payload_sampled_out Bool COMMENT 'request and features were left out, by log.sample'
 ;
 CREATE TABLE IF NOT EXISTS monitoring.shadow_predictions (
   primary_id String COMMENT 'prediction_id of the answer that the caller got',
@@ -56,7 +67,7 @@ CREATE TABLE IF NOT EXISTS monitoring.shadow_predictions (
   answered_at DateTime64(3, 'UTC') COMMENT 'wall clock'
 )
 ENGINE = MergeTree
-PARTITION BY toYYYYMM(as_of)
+PARTITION BY toMonday(answered_at)
 ORDER BY (endpoint, rollout_id, as_of, primary_id)
 SETTINGS non_replicated_deduplication_window = 10000
 ;
@@ -74,7 +85,7 @@ CREATE TABLE IF NOT EXISTS monitoring.prediction_failures (
   primary_id String COMMENT 'of a shadow: prediction_id of the answer'
 )
 ENGINE = MergeTree
-PARTITION BY toYYYYMM(as_of)
+PARTITION BY toMonday(failed_at)
 ORDER BY (endpoint, rollout_id, failed_at)
 SETTINGS non_replicated_deduplication_window = 10000
 ;
@@ -88,6 +99,24 @@ CREATE TABLE IF NOT EXISTS monitoring.unmirrored (
 )
 ENGINE = MergeTree
 ORDER BY (endpoint, rollout_id, at)
+SETTINGS non_replicated_deduplication_window = 10000
+;
+-- What callers said became of a prediction. The newest label of a prediction counts.
+CREATE TABLE IF NOT EXISTS monitoring.feedback (
+  feedback_id String COMMENT 'unique for ever; in the answer to the caller too',
+  prediction_id String COMMENT 'as the caller gave it: there may be none of that id',
+  label Float64 COMMENT 'what was true; NaN = only words or a score were given',
+  score Float64 COMMENT 'how well it served, in the unit of the caller; NaN = none',
+  comment String,
+  caller LowCardinality(String),
+  given_at DateTime64(3, 'UTC') COMMENT 'wall clock',
+  log_id LowCardinality(String) COMMENT 'write-ahead log of the gateway',
+  log_sequence UInt64 COMMENT 'block in it',
+  log_place UInt32 COMMENT 'place in the block'
+)
+ENGINE = MergeTree
+PARTITION BY toMonday(given_at)
+ORDER BY (prediction_id, given_at)
 SETTINGS non_replicated_deduplication_window = 10000
 ;
 CREATE TABLE IF NOT EXISTS monitoring.judgements (
@@ -125,16 +154,26 @@ ENGINE = ReplacingMergeTree
 ORDER BY (model, join_key, source_partition, source_offset)
 SETTINGS non_replicated_deduplication_window = 10000
 ;
-CREATE OR REPLACE VIEW monitoring.predictions_labelled AS
-SELECT p.*,
-       if(l.known = 1 AND l.first_at <= p.as_of + toIntervalMillisecond(l.first_horizon_ms), toNullable(l.first_label), NULL) AS label,
-       if(l.known = 1, toNullable(l.first_at), NULL) AS labelled_at
-FROM monitoring.predictions AS p
-LEFT JOIN (
-  SELECT model, join_key, 1 AS known, min(labelled_at) AS first_at,
-         argMin(label, (labelled_at, source_partition, source_offset)) AS first_label,
-         argMin(horizon_ms, (labelled_at, source_partition, source_offset)) AS first_horizon_ms
-  FROM monitoring.labels
-  GROUP BY model, join_key
-) AS l ON l.model = p.model AND l.join_key = p.join_key
+-- What the places of a logged vector are called: of all features of a service by its digest (no model), and of those that a version reads.
+CREATE TABLE IF NOT EXISTS monitoring.feature_names (
+  feature_service_digest String,
+  model LowCardinality(String) COMMENT 'empty = the whole feature service',
+  model_version LowCardinality(String),
+  features Array(String) COMMENT 'in vector order'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (feature_service_digest, model, model_version)
+;
+CREATE TABLE IF NOT EXISTS monitoring.models (
+  model LowCardinality(String),
+  task LowCardinality(String) COMMENT 'binary or regression',
+  defined_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'wall clock, of the row'
+)
+ENGINE = ReplacingMergeTree(defined_at)
+ORDER BY model
+;
+-- Retention goes by the wall clock, which neither has by itself.
+ALTER TABLE monitoring.labels ADD COLUMN IF NOT EXISTS inserted_at DateTime('UTC') DEFAULT now() COMMENT 'wall clock'
+;
+ALTER TABLE monitoring.predictions_unreadable ADD COLUMN IF NOT EXISTS inserted_at DateTime('UTC') DEFAULT now() COMMENT 'wall clock'
 ;

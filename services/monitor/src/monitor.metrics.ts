@@ -8,6 +8,7 @@ const table = {
     help: "Candidates' answers to mirrored rows, written",
   },
   failures: { type: 'counter', name: 'millrace_monitor_failures_total', help: 'Rows that a version failed, written' },
+  feedback: { type: 'counter', name: 'millrace_monitor_feedback_total', help: 'Feedback of callers, written' },
   judgements: {
     type: 'counter',
     name: 'millrace_monitor_judgements_total',

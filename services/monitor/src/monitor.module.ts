@@ -17,13 +17,13 @@ import { connectClickHouse } from '#libs/storage/clickhouse.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
-import { FeatureNamesFollower } from './inbound/feature-names.follower.js';
 import { JudgeLoop } from './inbound/judge.loop.js';
 import { LabelsConsumer } from './inbound/labels.consumer.js';
 import { MonitorGrpc } from './inbound/monitor.grpc.js';
 import { PredictionLogHandlers } from './inbound/prediction-log.handlers.js';
 import { PredictionsConsumer } from './inbound/predictions.consumer.js';
 import { RolloutsFollower } from './inbound/rollouts.follower.js';
+import { Keeping } from './keeping.js';
 import { monitorMetrics } from './monitor.metrics.js';
 import type { MonitorSettings } from './monitor.settings.js';
 import { PredictionLogStore } from './outbound/prediction-log.store.js';
@@ -42,7 +42,7 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
   private readonly rollouts: RolloutsFollower;
   private readonly judge: JudgeLoop;
   private readonly watch: Watching;
-  private readonly featureNames: FeatureNamesFollower;
+  private readonly keeping: Keeping;
 
   constructor(
     @Inject(Settings) settings: MonitorSettings,
@@ -63,9 +63,9 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     this.rollouts = new RolloutsFollower(messages, logger);
     this.judge = new JudgeLoop(messages, this.rollouts, evidence, metrics, logger, settings.JUDGE_INTERVAL_MS);
     this.watch = new Watching(settings, messages, this.clickhouse, this.store, metrics, logger);
-    this.featureNames = new FeatureNamesFollower(messages, logger);
+    this.keeping = new Keeping(settings, messages, this.clickhouse, this.watch.watched, logger);
     const reader = new PredictionsReader(this.clickhouse);
-    const predictions = new PredictionLogHandlers(reader, this.watch.watched.versions, this.featureNames);
+    const predictions = new PredictionLogHandlers(reader, this.watch.watched.versions, this.keeping.featureNames);
     new MonitorGrpc(evidence).serve(server, this.watch.handlers, this.watch.performance, predictions);
   }
 
@@ -76,11 +76,11 @@ class Monitor implements OnApplicationBootstrap, BeforeApplicationShutdown, OnAp
     await this.rollouts.start();
     await this.judge.start();
     await this.watch.start();
-    await this.featureNames.start();
+    await this.keeping.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    const parts = [this.predictions, this.labels, this.rollouts, this.judge, this.watch, this.featureNames];
+    const parts = [this.predictions, this.labels, this.rollouts, this.judge, this.watch, this.keeping];
     await Promise.all(parts.map((part) => part.stop()));
   }
 

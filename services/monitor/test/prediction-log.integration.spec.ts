@@ -126,6 +126,30 @@ describe('the prediction log', () => {
     });
   });
 
+  it('has feedback once too, and takes rows of however many instants', async () => {
+    const feedback = [
+      { feedbackId: `${endpoint}-f0`, predictionId: 'w1-1-2', label: 1, score: Number.NaN, givenAtMs: 5 },
+    ];
+    const months = Array.from({ length: 150 }, (_, i) => ({
+      ...PredictionBlock.decode(block('w4', 1, 1)).predictions[0]!,
+      predictionId: `w4-1-${i}`,
+      asOfMs: Date.UTC(1990, i, 1),
+    }));
+    const made = PredictionBlock.fromPartial({ walId: `${endpoint}-w4`, sequence: 1, predictions: months, feedback });
+    const given = chunk('', Buffer.from(PredictionBlock.encode(made).finish()));
+    await handle(given);
+    await handle(given);
+    const rows = await query(
+      `SELECT label, isNaN(score) AS unscored, log_id, toUInt32(log_sequence) AS log_sequence FROM monitoring.feedback WHERE feedback_id = '${endpoint}-f0'`,
+    );
+    expect(rows).toEqual([{ label: 1, unscored: 1, log_id: `${endpoint}-w4`, log_sequence: 1 }]);
+    const [counted] = await query<{ n: number }>(
+      `SELECT toUInt32(count()) AS n FROM monitoring.predictions WHERE endpoint = {endpoint: String} AND log_id = '${endpoint}-w4'`,
+    );
+    expect(counted!.n).toBe(150);
+    await reader.command({ query: `DELETE FROM monitoring.predictions WHERE log_id = '${endpoint}-w4'` });
+  });
+
   it('keeps what cannot be read aside, and goes on', async () => {
     await handle(chunk('', Buffer.from('ffffff', 'hex'), block('w3', 1, 1)));
     expect(

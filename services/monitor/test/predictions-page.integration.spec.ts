@@ -36,6 +36,9 @@ const rows = Array.from({ length: count }, (_, i) => ({
   featureServiceDigest: i === 0 ? 'of another day' : 'digest',
   outputs: [Math.fround(i / count)],
   latencyUs: 40 + i,
+  featuresUs: i,
+  inferUs: 2 * i,
+  explained: i === 10,
   caller: 'shop',
   fallback: i === 5,
   arm: i % 4 === 0 ? 'canary' : 'live',
@@ -65,6 +68,21 @@ beforeAll(async () => {
   // The first label of a key counts; that of row 3 came too late.
   const labels = [...tenth.map((i) => label(i, 1, 1_000, i)), label(0, 0, 2_000, 500), label(3, 1, 61_000, 501)];
   await store.insertLabels(labels, `${endpoint}-labels`);
+  // Row 3 has none of the stream, row 10 has one: that of the stream counts. Row 93 gets two, of which the newest counts.
+  const told = [
+    [3, 0, 1],
+    [10, 0, 1],
+    [93, 1, 2],
+    [93, 0, 1],
+  ] as const;
+  const feedback = told.map(([i, label, givenAtMs], place) => ({
+    feedbackId: `${endpoint}-f${place}`,
+    predictionId: rows[i]!.predictionId,
+    label,
+    score: Number.NaN,
+    givenAtMs,
+  }));
+  await store.insertBlocks([PredictionBlock.fromPartial({ walId: endpoint, sequence: 9, feedback })], `${endpoint}-9`);
 });
 afterAll(async () => clickhouse.close());
 
@@ -133,21 +151,29 @@ describe('pages of the prediction log', () => {
       stickyKey: 's1',
       score: expect.closeTo(10 / count, 6),
       label: 1,
+      labelSource: 'stream',
       requestJson: Buffer.from('{"flight":"é 10"}'),
       features: [Math.fround(0.1), Number.NaN, Infinity, Math.fround(-1.5e-39)],
       featureNames: ['a', 'b', 'c', 'd'],
       fallback: false,
       latencyUs: 50,
+      featuresUs: 10,
+      inferUs: 20,
+      cached: false,
+      explained: true,
+      payloadSampledOut: false,
       caller: 'shop',
       rolloutId: 'r1',
       rolloutStep: 1,
     });
     expect((await list({ joinKey: 'k0' })).predictions[0]).toMatchObject({ label: 1, featureNames: [] });
-    expect((await list({ joinKey: 'k3' })).predictions[0]!.label).toBeUndefined();
+    expect((await list({ joinKey: 'k3' })).predictions[0]).toMatchObject({ label: 0, labelSource: 'feedback' });
+    expect((await list({ joinKey: 'k93' })).predictions[0]).toMatchObject({ label: 1, labelSource: 'feedback' });
+    expect((await list({ joinKey: 'k4' })).predictions[0]).toMatchObject({ label: undefined, labelSource: '' });
   });
 
   it('have what each filter says, and only that', async () => {
-    const known = (i: number) => i % 10 === 0;
+    const known = (i: number) => i % 10 === 0 || i === 3 || i === 93;
     const filters: [Partial<ListPredictionsRequest>, (row: (typeof rows)[number], i: number) => boolean][] = [
       [{ modelVersion: '2' }, (row) => row.modelVersion === '2'],
       [{ arm: 'live' }, (row) => row.arm === 'live'],

@@ -32,6 +32,8 @@ const one = {
   features: [1.5, Number.NaN],
   featureNames: ['x', 'y'],
   latencyUs: 1_234,
+  featuresUs: 600,
+  inferUs: 340,
 };
 let printed = '';
 
@@ -40,7 +42,7 @@ beforeAll(async () => {
     asked.push(request);
     const predictions = [
       { ...one, label: 0 },
-      { ...one, predictionId: 'w-0', fallback: true, featureNames: [] },
+      { ...one, predictionId: 'w-0', fallback: true, payloadSampledOut: true, featureNames: [] },
     ];
     return ListPredictionsResponse.fromPartial({ predictions, next: 'cursor' });
   };
@@ -81,9 +83,9 @@ describe('millrace predictions list', () => {
     await millrace('list', 'e');
     expect(printed).toBe(
       [
-        'PREDICTION   AS OF                      VERSION   ARM      KEY   SCORE    LABEL   MS',
-        'w-1          2001-06-10T00:00:00.000Z   2         canary   k1    0.2500   0       1.2',
-        'w-0          2001-06-10T00:00:00.000Z   2         canary   k1    0.2500   -       1.2   fallback',
+        'PREDICTION   AS OF                      VERSION   ARM      KEY   SCORE    LABEL   MS    FEATURES MS   INFER MS',
+        'w-1          2001-06-10T00:00:00.000Z   2         canary   k1    0.2500   0       1.2   0.6           0.3',
+        'w-0          2001-06-10T00:00:00.000Z   2         canary   k1    0.2500   -       1.2   0.6           0.3        fallback, sampled out',
         'more: --before cursor',
         '',
       ].join('\n'),

@@ -61,7 +61,19 @@ async function list(endpoint: string, options: ListOptions): Promise<void> {
     monitor.call((stub) => stub.listPredictions, request, deadlineMs),
   );
   if (options.json) return printJson({ predictions: predictions.map(plain), next });
-  const headings = ['PREDICTION', 'AS OF', 'VERSION', 'ARM', 'KEY', 'SCORE', 'LABEL', 'MS', ''];
+  const headings = [
+    'PREDICTION',
+    'AS OF',
+    'VERSION',
+    'ARM',
+    'KEY',
+    'SCORE',
+    'LABEL',
+    'MS',
+    'FEATURES MS',
+    'INFER MS',
+    '',
+  ];
   printTable(headings, predictions.map(columns), 'no predictions');
   if (next !== '') print(`more: --before ${next}`);
 }
@@ -75,10 +87,24 @@ function columns(one: LoggedPrediction): unknown[] {
     one.joinKey,
     one.score.toFixed(4),
     one.label,
-    (one.latencyUs / 1_000).toFixed(1),
+    ...[one.latencyUs, one.featuresUs, one.inferUs].map((us) => (us / 1_000).toFixed(1)),
     // A space, for what is empty is shown as '-'.
-    one.fallback ? 'fallback' : ' ',
+    marksOf(one) || ' ',
   ];
+}
+
+function marksOf(one: LoggedPrediction): string {
+  const marks = {
+    fallback: one.fallback,
+    cached: one.cached,
+    explained: one.explained,
+    'sampled out': one.payloadSampledOut,
+    feedback: one.labelSource === 'feedback',
+  };
+  return Object.entries(marks)
+    .filter(([, holds]) => holds)
+    .map(([mark]) => mark)
+    .join(', ');
 }
 
 /** As JSON shows it: the request as it was asked; features by name where names are known, else in the order of the vector; null where there is no value. */

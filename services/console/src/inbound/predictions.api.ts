@@ -45,7 +45,8 @@ export class PredictionsApi {
 
 function loggedView({ modelVersion, requestJson, ...one }: LoggedPrediction): LoggedView {
   const { predictionId, endpoint, arm, asOfMs, answeredAtMs, joinKey, stickyKey, featureNames } = one;
-  const { fallback, latencyUs, caller, rolloutId, rolloutStep } = one;
+  const { fallback, latencyUs, featuresUs, inferUs, cached, explained, payloadSampledOut } = one;
+  const { caller, rolloutId, rolloutStep, labelSource } = one;
   return {
     predictionId,
     endpoint,
@@ -57,10 +58,16 @@ function loggedView({ modelVersion, requestJson, ...one }: LoggedPrediction): Lo
     stickyKey,
     score: known(one.score),
     label: one.label ?? null,
+    labelSource,
     request: requestJson.toString('utf8'),
     features: one.features.map((value, i) => ({ name: featureNames[i] ?? '', value: known(value) })),
     fallback,
     latencyUs,
+    featuresUs,
+    inferUs,
+    cached,
+    explained,
+    payloadSampledOut,
     caller,
     rolloutId,
     rolloutStep,

@@ -140,11 +140,12 @@ function Row({ one, open, onToggle }: { one: LoggedView; open: boolean; onToggle
         <td class="number">{one.version}</td>
         <td>
           {one.arm} {one.fallback ? <Badge text="fallback" tone="warn" /> : null}
+          {one.cached ? <Badge text="cached" tone="calm" /> : null}
         </td>
         <td>{one.joinKey || '–'}</td>
         <td class="number">{figure(one.score ?? NaN)}</td>
         <td class="number">{one.label === null ? <span class="quiet">not known</span> : one.label}</td>
-        <td class="number">{(one.latencyUs / 1_000).toFixed(1)} ms</td>
+        <td class="number">{milliseconds(one.latencyUs)}</td>
       </tr>
       {open ? (
         <tr class="details">
@@ -155,6 +156,10 @@ function Row({ one, open, onToggle }: { one: LoggedView; open: boolean; onToggle
       ) : null}
     </>
   );
+}
+
+function milliseconds(us: number): string {
+  return `${(us / 1_000).toFixed(1)} ms`;
 }
 
 function Details({ one }: { one: LoggedView }): VNode {
@@ -174,11 +179,20 @@ function Details({ one }: { one: LoggedView }): VNode {
           </>
         )}
       </p>
+      <p>
+        {milliseconds(one.latencyUs)} in all: {milliseconds(one.featuresUs)} for the features,{' '}
+        {milliseconds(one.inferUs)} for the score
+        {one.labelSource === 'feedback' ? '. The label is the feedback of a caller' : null}
+      </p>
       <h3>Request</h3>
-      <pre>{pretty(one.request)}</pre>
+      {one.payloadSampledOut ? (
+        <Empty>The endpoint logs a sample of requests and features; this one is not in it.</Empty>
+      ) : (
+        <pre>{pretty(one.request)}</pre>
+      )}
       <h3>Features</h3>
       {one.features.length === 0 ? (
-        <Empty>The endpoint does not log them.</Empty>
+        <Empty>{one.payloadSampledOut ? 'Not in the sample either.' : 'The endpoint does not log them.'}</Empty>
       ) : (
         <dl class="unfolded" aria-label="Features">
           {one.features.map(({ name, value }, i) => (

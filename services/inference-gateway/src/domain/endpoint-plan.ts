@@ -33,6 +33,8 @@ export interface EndpointPlan {
   readonly joinKey: string;
   readonly stickyKey: string | undefined;
   readonly logFeatures: boolean;
+  /** Of predictions that keep request and features in the log; undefined = all do. */
+  readonly payloadShare?: number | undefined;
   readonly fallbackPrediction: number | undefined;
 }
 
@@ -65,6 +67,7 @@ export function compileEndpoint({ endpoint, model, service, views, spine }: Endp
     joinKey: model.label.join,
     stickyKey: endpoint.stickyKey,
     logFeatures: endpoint.log.features,
+    payloadShare: endpoint.log.sample,
     fallbackPrediction: endpoint.fallback?.prediction,
   };
 }

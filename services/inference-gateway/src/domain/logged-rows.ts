@@ -65,7 +65,7 @@ export function unlogged(
       explained: false,
       payloadSampledOut: false,
     };
-    return { prediction, snapshot, startedMs, trace };
+    return { prediction, snapshot, startedMs, trace, payloadShare: plan.payloadShare };
   });
 }
 

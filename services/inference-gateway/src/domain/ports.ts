@@ -6,6 +6,7 @@ import type {
   Unmirrored,
 } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
+import type { Unkept } from './feedback.js';
 
 /** What the online store could see when it answered; shared by everything of one answer. */
 export type Snapshot = readonly StreamPosition[];
@@ -61,6 +62,8 @@ export abstract class ModelRunner {
 export interface Unlogged {
   readonly prediction: Omit<Prediction, 'predictionId' | 'snapshot' | 'answeredAtMs' | 'latencyUs'>;
   readonly snapshot: Snapshot;
+  /** Of predictions that keep request and features; undefined = all do. */
+  readonly payloadShare?: number | undefined;
   /** performance.now() when the request had been decoded. */
   readonly startedMs: number;
   /** Of its request, where that is sampled. */
@@ -83,4 +86,10 @@ export abstract class PredictionLog {
   abstract keep(predictions: readonly Unlogged[]): Promise<string[]>;
   /** Keeps notes soon, in the same log; nobody waits for it, and it never throws. What cannot be kept is counted. */
   abstract note(notes: Notes): void;
+}
+
+/** Keeps what callers say became of predictions. */
+export abstract class FeedbackLog {
+  /** Resolves with the ids, in order, when all of it is kept as safely as a prediction. @throws MillraceError unavailable when it cannot be kept */
+  abstract keep(feedback: readonly Unkept[]): Promise<string[]>;
 }

@@ -90,7 +90,10 @@ export function serveOpenInference(
     },
     ['serverLive', 'serverReady'],
   );
-  server.addReflection('inference/v2/inference.proto', `${projectRoot()}/proto`);
+  server.addReflection(
+    ['inference/v2/inference.proto', 'millrace/predictions/v1/predictions.proto'],
+    `${projectRoot()}/proto`,
+  );
 }
 
 function notServed() {

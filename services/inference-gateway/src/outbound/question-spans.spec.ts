@@ -4,6 +4,7 @@ import {
   type InferBatch,
   InferenceWorkerService,
   InferResult,
+  PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type CallContext, GrpcServer, handle } from '#libs/rpc/grpc-server.js';
@@ -37,7 +38,7 @@ beforeAll(async () => {
   };
   server = new GrpcServer(address, adminGuard('tester', token), new Readiness(), quiet, 200, as('worker'));
   server.addService(InferenceWorkerService, {
-    prepare: handle.unary(async () => ({ inputName: '', outputName: '', loadMs: 0 })),
+    prepare: handle.unary(async () => PrepareResponse.create()),
     infer: handle.duplex((stream: ServerDuplexStream<InferBatch, InferResult>, { messageSpan }: CallContext) => {
       stream.on('data', ({ batchId, traceparents, onnxSha256, input }: InferBatch) => {
         carried.push(traceparents);

@@ -93,6 +93,38 @@ it('counts rows by arm, and what is noted', async () => {
   ]);
 });
 
+it('keeps the row of every prediction, and request and features of those that the sample of their endpoint takes', async () => {
+  open();
+  const whole = { requestJson: Buffer.from('{"a":1}'), features: Buffer.alloc(4), outputs: [0.5] };
+  const ids = await log.keep(Array.from({ length: 400 }, () => ({ ...row(whole), payloadShare: 0.1 })));
+  await log.keep([row(whole)]);
+  const [some, all] = await blocks();
+  expect(some!.predictions.map(({ predictionId }) => predictionId)).toEqual(ids);
+  const out = some!.predictions.filter(({ payloadSampledOut }) => payloadSampledOut);
+  expect(out.length).toBeGreaterThan(300);
+  expect(out.length).toBeLessThan(400);
+  for (const { requestJson, features, outputs } of out)
+    expect([requestJson.length, features.length, outputs]).toEqual([0, 0, [0.5]]);
+  for (const one of some!.predictions.filter(({ payloadSampledOut }) => !payloadSampledOut))
+    expect(one.requestJson.toString()).toBe('{"a":1}');
+  expect(all!.predictions[0]).toMatchObject({ payloadSampledOut: false, requestJson: whole.requestJson });
+});
+
+it('refuses to answer when it is full, says why and what to look at, and counts it', async () => {
+  open(2_000);
+  const many = Array.from({ length: 50 }, () => row({ requestJson: Buffer.alloc(100) }));
+  const ids = await log.keep(many);
+  expect(ids).toHaveLength(50);
+  await expect(log.keep([row({})])).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringMatching(
+      /^the prediction log holds \d+ bytes that could not be shipped \(bound 2000\): is Kafka away\?$/,
+    ),
+  });
+  expect((await counted('unkept_predictions_total'))[0]).toMatch(/ 1$/);
+  await wal.markShipped(1);
+});
+
 it('counts notes that the log does not take, and goes on', async () => {
   open(1);
   await wal.append(Buffer.from('full'));

@@ -1,6 +1,7 @@
 import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import { type Notes, PredictionLog, type Snapshot, type Unlogged } from '../domain/ports.js';
+import { sampled } from '../domain/payload-sample.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 import type { BlockTraces } from './block-traces.js';
 import { countAnswer, countNotes } from './count-log.js';
@@ -69,7 +70,10 @@ export class WalPredictionLog extends PredictionLog {
         }
       },
       (error: unknown) => {
-        for (const { reject } of waiting) reject(error);
+        for (const { predictions, reject } of waiting) {
+          this.metrics.unkeptPredictions.inc(predictions.length);
+          reject(error);
+        }
       },
     );
   }
@@ -80,15 +84,16 @@ export class WalPredictionLog extends PredictionLog {
     const [nowMs, wallMs] = [performance.now(), Date.now()];
     const traced = this.traces && unlogged.find(({ trace }) => trace !== undefined)?.trace;
     if (traced !== undefined) this.traces?.keep(sequence, traced);
-    const predictions = unlogged.map(({ prediction, snapshot, startedMs }, i) => {
+    const predictions = unlogged.map(({ prediction, snapshot, startedMs, payloadShare }, i) => {
       if (!snapshots.has(snapshot)) snapshots.set(snapshot, snapshots.size);
-      return {
+      const logged = {
         ...prediction,
         predictionId: `${this.wal.id}-${sequence}-${i}`,
         snapshot: snapshots.get(snapshot)!,
         answeredAtMs: wallMs,
         latencyUs: Math.round((nowMs - startedMs) * 1_000),
       };
+      return payloadShare === undefined ? logged : sampled(logged, payloadShare);
     });
     const block = {
       walId: this.wal.id,

@@ -4,6 +4,7 @@ import {
   type InferBatch,
   InferenceWorkerService,
   InferResult,
+  PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
@@ -37,7 +38,7 @@ function answer({ batchId, onnxSha256, rows, input }: InferBatch): InferResult {
 
 beforeAll(async () => {
   server.addService(InferenceWorkerService, {
-    prepare: handle.unary(async () => ({ inputName: '', outputName: '', loadMs: 0 })),
+    prepare: handle.unary(async () => PrepareResponse.create()),
     infer: handle.duplex((stream: ServerDuplexStream<InferBatch, InferResult>) => {
       stream.on('data', (batch: InferBatch) => stream.write(answer(batch)));
       stream.on('error', () => stream.end());

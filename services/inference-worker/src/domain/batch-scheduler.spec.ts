@@ -16,7 +16,7 @@ describe('BatchScheduler', () => {
     nowMs = 0;
     loader = new FakeLoader();
     observer = new RecordingObserver();
-    pool = new ModelPool(loader, 4, observer, () => nowMs);
+    pool = new ModelPool(loader, { maxModels: 4, maxBytes: Infinity }, observer, () => nowMs);
     scheduler = new BatchScheduler(pool, maxQueuedRows, observer, () => nowMs);
   });
 
@@ -49,6 +49,19 @@ describe('BatchScheduler', () => {
     scheduler.submit('m', item);
     expect(numbersOf(await outcome)).toEqual(rows.flatMap(([a]) => [a! + 1, a!]));
     expect(model.runs).toEqual([4, 4, 2]);
+  });
+
+  it('tells how long the oldest batch of a run has waited, once where it is cut over several', async () => {
+    loader.add('m');
+    await pool.load('m');
+    const first = itemOf(Array.from({ length: 5 }, () => [1, 1]));
+    const second = itemOf([[2, 2]]);
+    scheduler.submit('m', first.item);
+    nowMs = 30;
+    scheduler.submit('m', second.item);
+    nowMs = 40;
+    await Promise.all([first.outcome, second.outcome]);
+    expect(observer.waits).toEqual([0.04]);
   });
 
   it('lets models take turns', async () => {

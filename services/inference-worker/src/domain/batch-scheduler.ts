@@ -39,7 +39,7 @@ export class BatchScheduler {
       return;
     }
     const lane = open ?? this.openLane(sha256);
-    lane.add(item);
+    lane.add(item, this.nowMs());
     this.changeQueued(item.rows);
   }
 
@@ -84,10 +84,13 @@ export class BatchScheduler {
 
   private async runOnce({ lane, lease: { model } }: ReadyLane): Promise<void> {
     const before = lane.queuedRows;
-    const slices = lane.take(model, this.nowMs());
+    const nowMs = this.nowMs();
+    const slices = lane.take(model, nowMs);
     this.changeQueued(lane.queuedRows - before);
-    if (slices.length === 0) return;
-    if (slices[0]!.pending.item.tensors !== undefined) return this.runTensors(lane.sha256, model, slices[0]!);
+    const [oldest] = slices;
+    if (oldest === undefined) return;
+    if (oldest.firstRow === 0) this.observer.waited((nowMs - oldest.pending.addedMs) / 1_000);
+    if (oldest.pending.item.tensors !== undefined) return this.runTensors(lane.sha256, model, oldest);
     const result = await this.run(model, slices).catch((error: unknown) =>
       fault('run-failed', `model ${lane.sha256}: ${errorMessage(error)}`),
     );

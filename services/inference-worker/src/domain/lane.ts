@@ -23,6 +23,8 @@ export interface InferItem {
 
 interface Pending {
   readonly item: InferItem;
+  /** On the scheduler's clock. */
+  readonly addedMs: number;
   /** Rows that are in a run or behind one. */
   taken: number;
   scored: number;
@@ -56,9 +58,9 @@ export class Lane {
     return this.queue.length === 0;
   }
 
-  add(item: InferItem): void {
+  add(item: InferItem, nowMs: number): void {
     this.waitingRows += item.rows;
-    this.queue.push({ item, taken: 0, scored: 0, runUs: 0, output: Buffer.alloc(0), failed: false });
+    this.queue.push({ item, addedMs: nowMs, taken: 0, scored: 0, runUs: 0, output: Buffer.alloc(0), failed: false });
   }
 
   /** The rows of the next run, oldest first; items that need no run (expired, abandoned, of a wrong shape, without rows) are answered and left out. Empty = nothing to run. */

@@ -14,7 +14,7 @@ describe('LiveModels', () => {
   beforeEach(() => {
     loader = new FakeLoader();
     for (const name of ['a', 'b', 'c']) loader.add(name);
-    pool = new ModelPool(loader, 16, new RecordingObserver(), () => 0);
+    pool = new ModelPool(loader, { maxModels: 16, maxBytes: Infinity }, new RecordingObserver(), () => 0);
     problems = [];
     liveModels = new LiveModels(pool, (model, problem) => problems.push(`${model.name} ${problem}`));
   });
@@ -53,7 +53,7 @@ describe('LiveModels', () => {
     liveModels.setRoute('two', [ref('d'), ref('e')]);
     await liveModels.start();
     expect(loader.loads).toEqual(['a', 'd', 'b', 'e', 'c']);
-    const small = new ModelPool(loader, 4, new RecordingObserver(), () => 0);
+    const small = new ModelPool(loader, { maxModels: 4, maxBytes: Infinity }, new RecordingObserver(), () => 0);
     const routed = new LiveModels(small, () => {});
     routed.setRoute('one', [ref('a'), ref('b'), ref('c')]);
     await routed.start();

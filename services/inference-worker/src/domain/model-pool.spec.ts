@@ -11,7 +11,7 @@ describe('ModelPool', () => {
     nowMs = 0;
     loader = new FakeLoader();
     for (const name of ['a', 'b', 'c', 'd']) loader.add(name);
-    pool = new ModelPool(loader, 2, new RecordingObserver(), () => nowMs);
+    pool = new ModelPool(loader, { maxModels: 2, maxBytes: 100 }, new RecordingObserver(), () => nowMs);
   });
 
   const loaded = (): string[] => ['a', 'b', 'c', 'd'].filter((name) => pool.has(name));
@@ -30,6 +30,22 @@ describe('ModelPool', () => {
     await loadAll('a', 'b', 'a', 'c');
     expect(loaded()).toEqual(['a', 'c']);
     expect(loader.models.get('b')?.released).toBe(1);
+  });
+
+  it('releases as many as make room for a large one, those that routes name last', async () => {
+    loader.models.get('c')!.memoryBytes = 80;
+    loader.models.get('b')!.memoryBytes = 30;
+    pool.setLive(new Set(['a']));
+    await loadAll('a', 'b', 'c');
+    expect(loaded()).toEqual(['a', 'c']);
+    loader.models.get('d')!.memoryBytes = 95;
+    await loadAll('d');
+    expect(loaded()).toEqual(['d']);
+  });
+
+  it('keeps what is loaded where a load fails', async () => {
+    await loadAll('a', 'b', 'missing');
+    expect(loaded()).toEqual(['a', 'b']);
   });
 
   it('keeps a live model while another can go', async () => {

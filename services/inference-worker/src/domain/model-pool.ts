@@ -11,6 +11,12 @@ interface Entry {
   removed: boolean;
 }
 
+export interface PoolBounds {
+  readonly maxModels: number;
+  /** Of the memory of all of them. */
+  readonly maxBytes: number;
+}
+
 /** The right to run a model: it is not released before the lease is given back. */
 export interface Lease {
   readonly model: LoadedModel;
@@ -18,19 +24,20 @@ export interface Lease {
 }
 
 /**
- * The loaded models, at most `maxModels`: one more releases the least recently used, one that no endpoint has live first.
- * Where all are being run the bound is passed until one is not.
+ * The loaded models, at most `maxModels` and `maxBytes` of memory: one more releases the least recently used, those that no endpoint has live first. Only a model that
+ * is ready to run pushes others out, so that for a moment the memory is that of one more. Where all are being run the bounds are passed until one is not.
  */
 export class ModelPool {
   /** The least recently used first. */
   private readonly entries = new Map<string, Entry>();
   private readonly loading = new Map<string, Promise<LoadOutcome>>();
   private readonly failures = new Map<string, { readonly outcome: Fault; readonly untilMs: number }>();
+  private memoryBytes = 0;
   private live: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly loader: ModelLoader,
-    private readonly maxModels: number,
+    private readonly bounds: PoolBounds,
     private readonly observer: WorkerObserver,
     private readonly nowMs: () => number,
   ) {}
@@ -79,7 +86,7 @@ export class ModelPool {
     const entry = this.entries.get(sha256);
     if (entry === undefined) return;
     this.entries.delete(sha256);
-    this.observer.modelsLoaded(this.entries.size);
+    this.count(-entry.model.memoryBytes);
     entry.removed = true;
     if (entry.leases === 0) void entry.model.release();
   }
@@ -100,8 +107,13 @@ export class ModelPool {
   private add(sha256: string, model: LoadedModel): void {
     this.failures.delete(sha256);
     this.entries.set(sha256, { model, leases: 0, removed: false });
-    this.observer.modelsLoaded(this.entries.size);
+    this.count(model.memoryBytes);
     this.shrink(sha256);
+  }
+
+  private count(bytes: number): void {
+    this.memoryBytes += bytes;
+    this.observer.modelsLoaded(this.entries.size, this.memoryBytes);
   }
 
   private remember(sha256: string, outcome: Fault): void {
@@ -122,7 +134,7 @@ export class ModelPool {
   }
 
   private shrink(keep?: string): void {
-    while (this.entries.size > this.maxModels) {
+    while (this.entries.size > this.bounds.maxModels || this.memoryBytes > this.bounds.maxBytes) {
       const idle = [...this.entries].filter(([sha256, { leases }]) => leases === 0 && sha256 !== keep);
       const victim = idle.find(([sha256]) => !this.live.has(sha256)) ?? idle[0];
       if (victim === undefined) return;

@@ -31,6 +31,8 @@ export interface LoadedModel {
   /** As many rows as one run may have, so that no run holds the thread for longer than the target (see measureBatchLimit). */
   readonly maxRows: number;
   readonly loadMs: number;
+  /** About what it takes of the process. */
+  readonly memoryBytes: number;
   /**
    * @param input row-major [rows, features]; not to be changed before the promise settles; NaN = missing value
    */
@@ -38,6 +40,9 @@ export interface LoadedModel {
   /** Gives its memory back; never called while a run is under way. */
   release(): Promise<void>;
 }
+
+/** Before anybody knows what memory it takes. */
+export type TrialOutcome = { readonly ok: true; readonly model: Omit<LoadedModel, 'memoryBytes'> } | Fault;
 
 export type LoadOutcome = { readonly ok: true; readonly model: LoadedModel } | Fault;
 
@@ -50,9 +55,11 @@ export abstract class ModelLoader {
 export abstract class WorkerObserver {
   abstract answered(result: 'ok' | FaultCode, rows: number): void;
   abstract ran(rows: number, seconds: number): void;
+  /** How long the oldest batch of a run had waited when its run began; one that is cut over several runs is told once. */
+  abstract waited(seconds: number): void;
   abstract queuedRows(rows: number): void;
   abstract loaded(result: 'ok' | FaultCode, seconds: number): void;
-  abstract modelsLoaded(count: number): void;
+  abstract modelsLoaded(count: number, memoryBytes: number): void;
   /** Cells of an output that are NaN or infinite. */
   abstract nonFinite(cells: number): void;
 }

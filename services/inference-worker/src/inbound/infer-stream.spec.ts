@@ -56,7 +56,7 @@ describe('InferStream', () => {
     const loader = new FakeLoader();
     model = loader.add('m', new FakeModel(2, 64));
     observer = new RecordingObserver();
-    const pool = new ModelPool(loader, 4, observer, () => nowMs);
+    const pool = new ModelPool(loader, { maxModels: 4, maxBytes: Infinity }, observer, () => nowMs);
     const scheduler = new BatchScheduler(pool, 1_000, observer, () => nowMs);
     call = new FakeCall();
     void new InferStream(

@@ -7,8 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { encodeStrings } from '#libs/tensors/tensor-codec.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
+import type { ModelChecker } from '../domain/model-checker.js';
 import type { NamedTensor } from '../domain/named-tensor.js';
+import { fault, type Fault } from '../domain/outcome.js';
 import type { LoadedModel } from '../domain/ports.js';
+import { ModelTrial } from './model-trial.js';
 import { OnnxModelLoader } from './onnx-model.loader.js';
 
 const fixtures = join(projectRoot(), 'services/inference-worker/test/fixtures');
@@ -17,11 +20,20 @@ describe('OnnxModelLoader', () => {
   let folder: string;
   let store: ArtifactStore;
   let loader: OnnxModelLoader;
+  const refusals = new Map<string, Fault>();
+  let memoryBytes = 1_000;
+  const checker: ModelChecker = { check: async (sha256) => refusals.get(sha256) ?? { ok: true, memoryBytes } };
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'millrace-models-'));
     store = new ArtifactStore(folder);
-    loader = new OnnxModelLoader(store, { maxRows: 64, targetUs: 1_000_000 }, 1_000_000);
+    loader = new OnnxModelLoader(
+      store,
+      checker,
+      new ModelTrial({ maxRows: 64, targetUs: 1_000_000 }, 1_000_000),
+      10_000,
+      50_000,
+    );
   });
   afterAll(() => rm(folder, { recursive: true }));
 
@@ -85,6 +97,30 @@ describe('OnnxModelLoader', () => {
     await expect(loader.load(sha256)).resolves.toMatchObject({
       code: 'hash-mismatch',
       message: expect.stringContaining(actual),
+    });
+  });
+
+  it('does not load what its check refused', async () => {
+    const sha256 = await putFixture('two-inputs');
+    refusals.set(sha256, fault('run-failed', 'it hangs'));
+    await expect(loader.load(sha256)).resolves.toMatchObject({ code: 'run-failed', message: 'it hangs' });
+    refusals.clear();
+  });
+
+  it('does not load what takes more memory alone than all models have', async () => {
+    memoryBytes = 50_001;
+    await expect(loader.load(await putFixture('binary'))).resolves.toMatchObject({
+      code: 'run-failed',
+      message: expect.stringContaining('takes 50001 bytes of memory; all models together have 50000'),
+    });
+    memoryBytes = 50_000;
+    await expect(loader.load(await putFixture('binary'))).resolves.toMatchObject({ model: { memoryBytes } });
+  });
+
+  it('does not read a file that is too large', async () => {
+    await expect(loader.load(await put(Buffer.alloc(10_001)))).resolves.toMatchObject({
+      code: 'run-failed',
+      message: expect.stringContaining('has 10001 bytes; 10000 is the bound (MAX_MODEL_BYTES)'),
     });
   });
 

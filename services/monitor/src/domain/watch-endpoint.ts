@@ -63,10 +63,12 @@ export function watchEndpoint(spec: MonitorSpec, figures: Figures): Finding[] {
 
 function driftFinding(spec: MonitorSpec, { drift, version }: Figures): Finding | undefined {
   if (spec.drift === undefined || drift === undefined || drift.rows < spec.drift.minRows) return undefined;
-  const { statistic } = spec.drift;
-  const first = drift.features.find((one) => !Number.isNaN(one[statistic]));
+  const { statistic, minRows } = spec.drift;
+  // Of a log that keeps the features of a sample alone, the score has more rows than they.
+  const known = drift.features.filter(({ rows }) => rows >= minRows);
+  const first = known.find((one) => !Number.isNaN(one[statistic]));
   if (first === undefined) return undefined;
-  const drifted = drift.features.filter((one) => one.drifted);
+  const drifted = known.filter((one) => one.drifted);
   const numbers = `${statistic} ${text(first[statistic])}, threshold ${text(first.threshold)}`;
   return {
     breach: 'drift',

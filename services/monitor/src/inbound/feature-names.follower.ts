@@ -46,6 +46,11 @@ export class FeatureNamesFollower {
     return this.byDigest.get(digest) ?? [];
   }
 
+  /** By digest. */
+  all(): ReadonlyMap<string, readonly string[]> {
+    return this.byDigest;
+  }
+
   /** Names of a digest never change, so those of definitions that were replaced stay right. */
   private learn(): void {
     for (const service of this.services.values()) {

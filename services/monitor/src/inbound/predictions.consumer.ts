@@ -76,10 +76,11 @@ export class PredictionsConsumer {
     const stopTimer = this.metrics.insertSeconds.startTimer();
     await this.store.insertBlocks(blocks, chunk.token);
     stopTimer();
-    for (const { predictions, shadows, failures } of blocks) {
+    for (const { predictions, shadows, failures, feedback } of blocks) {
       this.metrics.predictions.inc(predictions.length);
       this.metrics.shadows.inc(shadows.length);
       this.metrics.failures.inc(failures.length);
+      this.metrics.feedback.inc(feedback.length);
     }
   }
 }

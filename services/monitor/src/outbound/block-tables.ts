@@ -13,7 +13,8 @@ export const blockTables: readonly BlockTable[] = [
     name: 'predictions',
     columns:
       'prediction_id, request_id, endpoint, model, model_version, feature_service, feature_service_digest, as_of, answered_at, join_key, sticky_key, request, features, outputs, score, ' +
-      'features_given, fallback, latency_us, caller, position_streams, position_watermarks, position_offsets, log_id, log_sequence, arm, rollout_id, rollout_step, trace_id',
+      'features_given, fallback, latency_us, caller, position_streams, position_watermarks, position_offsets, log_id, log_sequence, arm, rollout_id, rollout_step, trace_id, ' +
+      'features_us, infer_us, cached, explained, payload_sampled_out',
     writeBlock: writePredictions,
   },
   {
@@ -32,6 +33,11 @@ export const blockTables: readonly BlockTable[] = [
     name: 'unmirrored',
     columns: 'endpoint, rollout_id, rollout_step, reason, rows, at',
     writeBlock: writeUnmirrored,
+  },
+  {
+    name: 'feedback',
+    columns: 'feedback_id, prediction_id, label, score, comment, caller, given_at, log_id, log_sequence, log_place',
+    writeBlock: writeFeedback,
   },
 ];
 
@@ -69,6 +75,11 @@ function writePredictions(rows: RowBinary, { walId, sequence, predictions, snaps
     rows.string(one.rolloutId);
     rows.uint32(one.rolloutStep);
     rows.string(one.traceId);
+    rows.uint32(one.featuresUs);
+    rows.uint32(one.inferUs);
+    rows.bool(one.cached);
+    rows.bool(one.explained);
+    rows.bool(one.payloadSampledOut);
   }
 }
 
@@ -104,5 +115,20 @@ function writeUnmirrored(rows: RowBinary, { unmirrored }: PredictionBlock): void
     rows.string(one.reason);
     rows.int64(one.rows);
     rows.int64(one.atMs);
+  }
+}
+
+function writeFeedback(rows: RowBinary, { walId, sequence, feedback }: PredictionBlock): void {
+  for (const [place, one] of feedback.entries()) {
+    rows.string(one.feedbackId);
+    rows.string(one.predictionId);
+    rows.float64(one.label);
+    rows.float64(one.score);
+    rows.string(one.comment);
+    rows.string(one.caller);
+    rows.int64(one.givenAtMs);
+    rows.string(walId);
+    rows.int64(sequence);
+    rows.uint32(place);
   }
 }

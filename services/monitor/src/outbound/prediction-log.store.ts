@@ -36,6 +36,7 @@ export class PredictionLogStore {
 
   async createTables(): Promise<void> {
     await runSql(this.client, readSql('services/monitor/sql/monitoring.sql'));
+    await runSql(this.client, readSql('services/monitor/sql/views.sql'));
   }
 
   /** Everything that blocks hold, an insert a table; the token makes a repetition of each do nothing. */
@@ -96,7 +97,12 @@ export class PredictionLogStore {
     const { stream } = await this.client.exec({
       query: `INSERT INTO monitoring.${into} FORMAT RowBinary`,
       values: Readable.from([rows.bytes()], { objectMode: false }),
-      clickhouse_settings: { async_insert: 0, insert_deduplication_token: token },
+      clickhouse_settings: {
+        async_insert: 0,
+        insert_deduplication_token: token,
+        // A table that was made with partitions by the instants that callers ask for has as many as they like.
+        max_partitions_per_insert_block: '0',
+      },
     });
     stream.resume();
     await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));

@@ -17,6 +17,8 @@ export interface LogRow {
   readonly score: number;
   /** Null = none yet, or not within the horizon. */
   readonly label: number | null;
+  /** stream | feedback; empty = no label. */
+  readonly labelSource: string;
   /** JSON. */
   readonly request: string;
   /** NaN = null. */
@@ -27,6 +29,12 @@ export interface LogRow {
   readonly caller: string;
   readonly rolloutId: string;
   readonly rolloutStep: number;
+  /** Of the latency: the waits for the vector and for the score. */
+  readonly featuresUs: number;
+  readonly inferUs: number;
+  readonly cached: boolean;
+  readonly explained: boolean;
+  readonly payloadSampledOut: boolean;
 }
 
 type JsonNumber = number | 'nan' | '-nan' | 'inf' | '-inf';

@@ -8,10 +8,22 @@ it('writes values as ClickHouse reads them', () => {
   rows.uint32(7);
   rows.float32(1.5);
   rows.int64(-2);
+  rows.float64(-0.5);
   rows.array([1, 2], (value) => rows.uint32(value));
   rows.float32Array(Buffer.from(Float32Array.of(0.5).buffer));
   expect(rows.bytes().toString('hex')).toBe(
-    ['0368c3a9', '01', '07000000', '0000c03f', 'feffffffffffffff', '02', '0100000002000000', '01', '0000003f'].join(''),
+    [
+      '0368c3a9',
+      '01',
+      '07000000',
+      '0000c03f',
+      'feffffffffffffff',
+      '000000000000e0bf',
+      '02',
+      '0100000002000000',
+      '01',
+      '0000003f',
+    ].join(''),
   );
 });
 

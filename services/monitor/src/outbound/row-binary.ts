@@ -33,6 +33,11 @@ export class RowBinary {
     this.at = this.buffer.writeFloatLE(value, this.at);
   }
 
+  float64(value: number): void {
+    this.reserve(8);
+    this.at = this.buffer.writeDoubleLE(value, this.at);
+  }
+
   /** Int64, UInt64 within 2^53, and DateTime64(3) as epoch milliseconds. */
   int64(value: number): void {
     this.reserve(8);

@@ -13,6 +13,14 @@ export interface EndpointNow {
   readonly predictions: number;
 }
 
+export interface LabelsNow {
+  /** Of the model's stream, and the newest one's event time, epoch ms. */
+  readonly labels: number;
+  readonly newestMs: number;
+  /** Labels that callers gave, of all models. */
+  readonly told: number;
+}
+
 export interface LogWindow {
   readonly endpoint: string;
   readonly version: string;
@@ -64,8 +72,8 @@ export class WatchingStore {
     return row === undefined || row.predictions === 0 ? undefined : { ...row, version };
   }
 
-  async labelsNow(model: string): Promise<{ labels: number; newestMs: number }> {
-    return (await this.select<{ labels: number; newestMs: number }>('labels-now', { model }))[0]!;
+  async labelsNow(model: string): Promise<LabelsNow> {
+    return (await this.select<LabelsNow>('labels-now', { model }))[0]!;
   }
 
   /** as_of of the newest prediction that has its label; undefined = none has. */

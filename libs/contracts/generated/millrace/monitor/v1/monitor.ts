@@ -316,6 +316,18 @@ export interface LoggedPrediction {
   caller: string;
   rolloutId: string;
   rolloutStep: number;
+  /** stream | feedback; empty = no label */
+  labelSource: string;
+  /** of latency_us: the wait for the vector */
+  featuresUs: number;
+  /** of latency_us: the wait for the score */
+  inferUs: number;
+  /** answered from the endpoint's response cache */
+  cached: boolean;
+  /** contributions were answered too */
+  explained: boolean;
+  /** request_json and features were left out, by the endpoint's log.sample */
+  payloadSampledOut: boolean;
 }
 
 function createBaseGetPerformanceRequest(): GetPerformanceRequest {
@@ -3044,6 +3056,12 @@ function createBaseLoggedPrediction(): LoggedPrediction {
     caller: "",
     rolloutId: "",
     rolloutStep: 0,
+    labelSource: "",
+    featuresUs: 0,
+    inferUs: 0,
+    cached: false,
+    explained: false,
+    payloadSampledOut: false,
   };
 }
 
@@ -3106,6 +3124,24 @@ export const LoggedPrediction: MessageFns<LoggedPrediction> = {
     }
     if (message.rolloutStep !== 0) {
       writer.uint32(144).uint32(message.rolloutStep);
+    }
+    if (message.labelSource !== "") {
+      writer.uint32(154).string(message.labelSource);
+    }
+    if (message.featuresUs !== 0) {
+      writer.uint32(160).uint32(message.featuresUs);
+    }
+    if (message.inferUs !== 0) {
+      writer.uint32(168).uint32(message.inferUs);
+    }
+    if (message.cached !== false) {
+      writer.uint32(176).bool(message.cached);
+    }
+    if (message.explained !== false) {
+      writer.uint32(184).bool(message.explained);
+    }
+    if (message.payloadSampledOut !== false) {
+      writer.uint32(192).bool(message.payloadSampledOut);
     }
     return writer;
   },
@@ -3277,6 +3313,54 @@ export const LoggedPrediction: MessageFns<LoggedPrediction> = {
             message.rolloutStep = reader.uint32();
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.labelSource = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.featuresUs = reader.uint32();
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.inferUs = reader.uint32();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.cached = reader.bool();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.explained = reader.bool();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.payloadSampledOut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3312,6 +3396,12 @@ export const LoggedPrediction: MessageFns<LoggedPrediction> = {
     message.caller = object.caller ?? "";
     message.rolloutId = object.rolloutId ?? "";
     message.rolloutStep = object.rolloutStep ?? 0;
+    message.labelSource = object.labelSource ?? "";
+    message.featuresUs = object.featuresUs ?? 0;
+    message.inferUs = object.inferUs ?? 0;
+    message.cached = object.cached ?? false;
+    message.explained = object.explained ?? false;
+    message.payloadSampledOut = object.payloadSampledOut ?? false;
     return message;
   },
 };

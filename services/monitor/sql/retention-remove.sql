@@ -1,0 +1,1 @@
+ALTER TABLE monitoring.${table} REMOVE TTL
