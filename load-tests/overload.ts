@@ -8,8 +8,9 @@ import { projectRoot } from '#libs/storage/sql-file.js';
 import { freePort, token } from '#libs/testing/service-process.js';
 import { startServingStack } from '#libs/testing/serving-stack.js';
 import { type Answered, offer } from './generator.js';
-import { ensureModel } from './peers/models.js';
-import { pin, pssMb, treeOf } from './peers/process-figures.js';
+import { ensureModels } from './peers/models.js';
+import { peerCache } from './peers/peer-cache.js';
+import { pin, pssMiB } from './peers/process-tree.js';
 
 /**
  * What is left of the peak when twice as much is offered as can be answered, for a minute, by callers who give up after a second? Unary predictions of one row, 100 trees, every answer logged; the gateway
@@ -25,7 +26,7 @@ const { values } = parseArgs({
 const [seconds, times] = [Number(values.seconds), Number(values.times)];
 const brokers = process.env['KAFKA_BROKERS'];
 if (brokers === undefined) throw new Error('KAFKA_BROKERS: the address of a Kafka, e.g. of a mesh that runs here');
-const model = await ensureModel('gbt100');
+const model = (await ensureModels(peerCache(), (line) => console.error(line))).all.gbt100.file;
 
 interface Figures {
   readonly peakPerSecond: number;
@@ -51,9 +52,9 @@ async function measure(address: string, inputName: string, pids: () => number[])
   await offer({ ...asked, seconds: 2 }); // warm
   const peak = await offer({ ...asked, seconds: Math.min(10, seconds) });
   const peakPerSecond = okOf(peak) / Math.min(10, seconds);
-  const before = pssMb(pids());
+  const before = pssMiB(pids());
   let most = before;
-  const watch = setInterval(() => (most = Math.max(most, pssMb(pids()))), 1_000);
+  const watch = setInterval(() => (most = Math.max(most, pssMiB(pids()))), 1_000);
   const over = await offer({ ...asked, seconds, rate: peakPerSecond * times });
   clearInterval(watch);
   const normalAfterMs = await untilNormal(asked, peakPerSecond);
@@ -88,7 +89,7 @@ async function untilNormal(asked: Omit<Parameters<typeof offer>[0], 'seconds'>, 
 
 async function startControl(): Promise<{ child: ChildProcess; address: string }> {
   const port = await freePort();
-  const args = [join(projectRoot(), 'dist/load-tests/peers/control.js'), model, String(port)];
+  const args = [join(projectRoot(), 'dist/load-tests/peers/control/control.main.js'), model, String(port)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout!, 'data');
   return { child, address: `127.0.0.1:${port}` };
@@ -96,12 +97,12 @@ async function startControl(): Promise<{ child: ChildProcess; address: string }>
 
 const stack = await startServingStack({ brokers, models: { gbt100: model }, features: 20, workers: 1 });
 const ours = await measure(stack.gateway.grpcAddress, 'features', () => [
-  ...treeOf(stack.gateway.current.pid),
-  ...stack.workers.flatMap(({ current }) => treeOf(current.pid)),
+  stack.gateway.current.pid,
+  ...stack.workers.map(({ current }) => current.pid),
 ]);
 await stack.stop();
 const { child, address } = await startControl();
-const control = await measure(address, 'input', () => treeOf(child.pid!));
+const control = await measure(address, 'input', () => [child.pid!]);
 child.kill();
 if (values.json) console.log(JSON.stringify({ millrace: ours, control }));
 else
