@@ -1,9 +1,9 @@
+import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import { type Notes, PredictionLog, type Snapshot, type Unlogged } from '../domain/ports.js';
 import { sampled } from '../domain/payload-sample.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 import type { BlockTraces } from './block-traces.js';
-import { encodeBlock } from './encode-block.js';
 import { countAnswer, countNotes } from './count-log.js';
 import { NoteBlocks } from './note-blocks.js';
 import { TurnBatcher } from './turn-batcher.js';
@@ -60,7 +60,7 @@ export class WalPredictionLog extends PredictionLog {
 
   private write(waiting: readonly Waiting[]): void {
     const { block, ids } = this.block(waiting.flatMap(({ predictions }) => predictions));
-    this.wal.append(block).then(
+    this.wal.append(PredictionBlock.encode(block).finish()).then(
       () => {
         const nowMs = performance.now();
         let first = 0;
@@ -78,7 +78,7 @@ export class WalPredictionLog extends PredictionLog {
     );
   }
 
-  private block(unlogged: readonly Unlogged[]): { block: Uint8Array; ids: string[] } {
+  private block(unlogged: readonly Unlogged[]): { block: PredictionBlock; ids: string[] } {
     const sequence = this.wal.nextSequence;
     const snapshots = new Map<Snapshot, number>();
     const [nowMs, wallMs] = [performance.now(), Date.now()];
@@ -95,8 +95,16 @@ export class WalPredictionLog extends PredictionLog {
       };
       return payloadShare === undefined ? logged : sampled(logged, payloadShare);
     });
-    const seen = [...snapshots.keys()].map((positions) => ({ positions: [...positions] }));
-    const block = encodeBlock(this.wal.id, sequence, predictions, seen);
+    const block = {
+      walId: this.wal.id,
+      sequence,
+      predictions,
+      snapshots: [...snapshots.keys()].map((positions) => ({ positions: [...positions] })),
+      shadows: [],
+      failures: [],
+      unmirrored: [],
+      feedback: [],
+    };
     return { block, ids: predictions.map(({ predictionId }) => predictionId) };
   }
 }
