@@ -6,6 +6,8 @@ export interface LimitOptions {
   readonly targetMs: number;
 }
 
+/** Before anything is known: what comes in one burst, after a pause of the process, is not refused. */
+const firstLimit = 200;
 const windowMs = 100;
 const minSamples = 10;
 const maxSamples = 1_000;
@@ -16,7 +18,7 @@ const slack = 3;
 
 /**
  * How many calls are worked on at a time, found by trying: additive and multiplicative steps on what the calls took (Chiu and Jain 1989, as TCP's congestion window; in the manner of
- * Netflix' concurrency-limits). Up by a tenth while the limit is reached and the median is within the target, down by a tenth while it is not. Batches form of what waits together, so
+ * Netflix' concurrency-limits). Up by a tenth while the limit is reached and the median is within the target, down by as much as the median is beyond it, at most to half. Batches form of what waits together, so
  * a few hundred calls at a time cost no throughput, and what is above would only wait.
  */
 export class ConcurrencyLimit {
@@ -25,6 +27,8 @@ export class ConcurrencyLimit {
   /** Let in during this turn of the event loop and not yet begun. */
   private arrived = 0;
   private reached = false;
+  /** Most that were worked on at a time in this window. */
+  private peak = 0;
   private times: number[] = [];
   private windowFromMs: number;
   private medianMs = 0;
@@ -38,7 +42,7 @@ export class ConcurrencyLimit {
     private readonly nowMs: () => number,
     private readonly afterTurn: (run: () => void) => void,
   ) {
-    this.limit = Math.min(options.max, Math.max(options.floor, 100));
+    this.limit = Math.min(options.max, Math.max(options.floor, firstLimit));
     this.windowFromMs = this.spanFromMs = nowMs();
   }
 
@@ -69,6 +73,7 @@ export class ConcurrencyLimit {
     }
     if (this.arrived > 0) this.arrived -= 1;
     this.working += 1;
+    if (this.working > this.peak) this.peak = this.working;
     return true;
   }
 
@@ -91,10 +96,13 @@ export class ConcurrencyLimit {
     this.medianMs = this.times.sort((a, b) => a - b)[this.times.length >> 1]!;
     this.remember(nowMs);
     const allowedMs = Math.max(this.options.targetMs, slack * Math.min(...this.lows));
-    if (this.medianMs > allowedMs) this.limit = Math.max(this.options.floor, this.limit * 0.9);
-    else if (this.reached) this.limit = Math.min(this.options.max, this.limit * 1.1);
+    // Where few were worked on they were slow for another reason, and fewer would be no faster.
+    if (this.medianMs > allowedMs && this.peak > this.limit / 2)
+      this.limit = Math.max(this.options.floor, this.limit * Math.min(0.95, Math.max(0.5, allowedMs / this.medianMs)));
+    else if (this.medianMs <= allowedMs && this.reached) this.limit = Math.min(this.options.max, this.limit * 1.1);
     this.times = [];
     this.reached = false;
+    this.peak = this.working;
     this.windowFromMs = nowMs;
   }
 
