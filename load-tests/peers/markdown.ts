@@ -15,11 +15,11 @@ const titles: Record<ModelName, string> = {
 
 /** The whole comparison as a page. */
 export function toMarkdown(comparison: Comparison, aims: readonly Aim[], picture: string): string {
-  const { date, machine, seconds, models } = comparison;
+  const { date, commit, machine, seconds, models } = comparison;
   return [
     '# The same models, served by Millrace and by others',
     '',
-    `${date.slice(0, 16).replace('T', ' ')} UTC, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}; load before it began ${machine.loadBefore}.`,
+    `${date.slice(0, 16).replace('T', ' ')} UTC, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}; load before it began ${machine.loadBefore}${commit === '' ? '' : `; commit ${commit.slice(0, 12)}`}.`,
     `All of a server's processes on one core, the generator on another; ${seconds} s a figure. What is measured, and how: [load-tests/peers](../peers).`,
     '',
     `![requests a second, CPU a request and p99, by peer](${picture})`,
