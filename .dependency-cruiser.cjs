@@ -26,7 +26,7 @@ module.exports = {
     {
       name: 'pure-libraries',
       severity: 'error',
-      from: { path: '^libs/(windows|numeric|expressions|tensors)/', pathNot: '\\.spec\\.ts$' },
+      from: { path: '^libs/(windows|numeric|expressions|tensors|onnx)/', pathNot: '\\.spec\\.ts$' },
       to: { path: io },
     },
     {

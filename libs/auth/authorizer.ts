@@ -31,6 +31,11 @@ export class Authorizer {
     for (const listener of this.listeners) listener();
   }
 
+  /** Those that are known now. */
+  get known(): readonly PolicySpec[] {
+    return [...this.policies.values()];
+  }
+
   /** Calls `listener` after each change: what was decided before no longer holds. */
   onChange(listener: () => void): void {
     this.listeners.push(listener);
@@ -64,7 +69,7 @@ function grantsOf({ name, access, approvals }: PolicySpec): Grant[] {
 }
 
 /** `*` stands for any characters but '/', so that a name in a request never reaches into another kind. */
-function matcherOf(pattern: string): RegExp {
+export function matcherOf(pattern: string): RegExp {
   const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('[^/]*')}$`);
 }

@@ -35,6 +35,12 @@ export const setting = {
   address: () => address,
   /** host:port,host:port */
   addresses: () => z.string().transform((text) => text.split(',').map((part) => address.parse(part.trim()))),
+  /** '' = none. */
+  addressesOrNone: () =>
+    z
+      .string()
+      .default('')
+      .transform((text) => (text === '' ? [] : text.split(',').map((part) => address.parse(part.trim())))),
   url: () => z.url(),
   integer: (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback),
   flag: (fallback: boolean) =>

@@ -26,6 +26,8 @@ export interface ApprovalContent {
   readonly version: {
     readonly number: string;
     readonly onnxSha256: string;
+    /** Where it is served instead, as `<address>/<model>/<version>`; absent = it has a file. */
+    readonly upstream?: string;
     readonly datasetSha256: string;
     readonly referenceSha256: string;
     readonly featureService: string;

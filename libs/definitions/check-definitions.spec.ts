@@ -7,9 +7,9 @@ import {
   featureNames,
   type FeatureServiceSpec,
   type Kind,
-  type ModelSpec,
   type Specs,
   type StreamSpec,
+  type TabularModelSpec,
 } from './definition-kinds.js';
 import { diffSpecs } from './diff-definitions.js';
 
@@ -104,6 +104,9 @@ it.each([
   ['kind: Policy\nname: x\napprovals: {when: endpoint.tier ==, roles: [model-risk]}', 'expression-syntax'],
   ['kind: Policy\nname: x\nretention: {predictions: 90m}', 'invalid-value'],
   ['kind: Policy\nname: x\nretention: {}', 'missing-field'],
+  ['kind: Policy\nname: x\nquotas: [{role: a, on: [endpoints/x]}]', 'missing-field'],
+  ['kind: Policy\nname: x\nquotas: [{role: a, on: [models/x], requestsPerSecond: 1}]', 'invalid-value'],
+  ['kind: Policy\nname: x\nquotas: [{role: a, on: [endpoints/x], requestsPerSecond: 0}]', 'invalid-value'],
   ['kind: Endpoint\nname: x\nmodel: m\nlog: {sample: 101%}', 'invalid-value'],
   ['kind: Endpoint\nname: x\nmodel: m\nlog: {sample: 1.5}', 'invalid-value'],
   ['kind: Endpoint\nname: x\nmodel: m\nlog: {retention: 12h}', 'invalid-value'],
@@ -168,12 +171,13 @@ name: m
 endpoint: late-arrival
 concept: {margin: 0.02}
 onBreach: {concept: [alert, retrain]}`;
-  const check = (task: ModelSpec['task']) =>
+  const check = (task: TabularModelSpec['task']) =>
     checkDefinitions(
       [{ path: 'x.yaml', text }],
       new Map(
         applied.map(
-          ({ kind, name, spec }) => [`${kind}/${name}`, kind === 'Model' ? { ...spec, task } : spec] as const,
+          ({ kind, name, spec }) =>
+            [`${kind}/${name}`, kind === 'Model' ? { ...(spec as TabularModelSpec), task } : spec] as const,
         ),
       ),
     );
@@ -305,4 +309,56 @@ it('a difference names what changed, by name', () => {
     '- schema.flight_id: {"name":"flight_id","nullable":false,"type":"string"}',
     'derive.slot.expression: local_minute / 15 -> local_minute / 30',
   ]);
+});
+
+describe('a model of tensors', () => {
+  const check = (...documents: string[]) =>
+    checkDefinitions(
+      [{ path: 'x.yaml', text: ['kind: Model\nname: m\ntask: tensors', ...documents].join('\n---\n') }],
+      nothing,
+    );
+
+  it('has owners, and needs nothing else; an endpoint of it has steps, and guardrails of errors and latency', () => {
+    const { problems, definitions } = check(
+      'kind: Endpoint\nname: e\nmodel: m\nrollout: [{shadow: {predictions: 1}}, {canary: {percent: 5, predictions: 1}}]\nguardrails: {errors: {margin: 0.1}, latencyP99: {ratio: 2}}',
+    );
+    expect(problems).toEqual([]);
+    expect(definitions[0]!.spec).toEqual({ name: 'm', task: 'tensors', owners: [] });
+  });
+
+  it.each([
+    ['kind: Pipeline\nname: p\nmodel: m\ndata: {window: 30d}\ntrain: {algorithm: lightgbm}', 'no pipeline trains'],
+    ['kind: Endpoint\nname: e\nmodel: m\nstickyKey: id', 'requests have no columns'],
+    ['kind: Endpoint\nname: e\nmodel: m\nfallback: {prediction: 0}', 'one number cannot stand for its outputs'],
+    ['kind: Endpoint\nname: e\nmodel: m\nguardrails: {logloss: {margin: 0.1}}', 'logloss is of binary models'],
+    [
+      'kind: Endpoint\nname: e\nmodel: m\n---\nkind: Monitor\nname: w\nendpoint: e\nperformance: {metric: auc, limit: 0.5, window: 1d}',
+      'auc is of binary models',
+    ],
+    [
+      'kind: Endpoint\nname: e\nmodel: m\n---\nkind: Monitor\nname: w\nendpoint: e\ndrift: {statistic: psi, window: 1d}',
+      'drift: of features',
+    ],
+  ])('%j says why not', (document, why) => {
+    expect(check(document).problems.map(({ message }) => message)).toEqual([expect.stringContaining(why)]);
+  });
+
+  it('with features, a label or segments says why not', () => {
+    const text =
+      'kind: Model\nname: m\ntask: tensors\nfeatures: f\nlabel: {stream: s, value: v, join: j, horizon: 1d}\nsegments: [a]';
+    const { problems } = checkDefinitions([{ path: 'x.yaml', text }], nothing);
+    expect(problems.map(({ line, code, message }) => [line, code, message.split(':')[0]])).toEqual([
+      [4, 'unknown-field', 'features'],
+      [5, 'unknown-field', 'label'],
+      [6, 'unknown-field', 'segments'],
+    ]);
+  });
+
+  it('of another task has to have features and a label still', () => {
+    const { problems } = checkDefinitions([{ path: 'x.yaml', text: 'kind: Model\nname: m\ntask: binary' }], nothing);
+    expect(problems.map(({ code, message }) => [code, message.split(':')[0]])).toEqual([
+      ['missing-field', 'features'],
+      ['missing-field', 'label'],
+    ]);
+  });
 });

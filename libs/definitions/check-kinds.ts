@@ -8,9 +8,10 @@ import type {
   SourceSpec,
   Specs,
   StreamSpec,
+  TabularModelSpec,
   ViewItem,
 } from './definition-kinds.js';
-import { featureNames } from './definition-kinds.js';
+import { featureNames, isTabular } from './definition-kinds.js';
 import { type CheckContext, isRegex, requireColumn, requireDefinition, type Scope, scopeOf } from './check-context.js';
 import { checkExpectation, wrongValue } from './check-expectation.js';
 import { checkEndpoint, checkMonitor, checkPipeline, checkPolicy } from './check-lifecycle.js';
@@ -209,7 +210,21 @@ function family(type: ColumnType): string {
   return type === 'int32' || type === 'int64' ? 'int' : type;
 }
 
+const tabularFields = {
+  features: 'a tensor model takes the tensors of its own inputs, no features',
+  label: 'nothing is known of what a tensor means, so there is no label to join',
+  segments: 'segments are of labelled predictions, and a tensor model has none',
+};
+
 function checkModel(spec: ModelSpec, context: CheckContext): ModelSpec {
+  if (isTabular(spec)) return checkTabular(spec, context);
+  for (const [field, why] of Object.entries(tabularFields))
+    if (context.raw[field] !== undefined)
+      context.report([field], 'unknown-field', `${field}: not a field of task tensors: ${why}`);
+  return spec;
+}
+
+function checkTabular(spec: TabularModelSpec, context: CheckContext): ModelSpec {
   const service = requireDefinition('FeatureService', spec.features, ['features'], context);
   const spine = service && context.find('Stream', service.spine);
   const stream = requireDefinition('Stream', spec.label.stream, ['label', 'stream'], context);

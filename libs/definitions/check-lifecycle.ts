@@ -4,6 +4,7 @@ import { type CheckContext, requireColumn, requireDefinition, scopeOf } from './
 import {
   type EndpointSpec,
   featureNames,
+  isTabular,
   type MonitorSpec,
   type PipelineSpec,
   type PolicySpec,
@@ -14,7 +15,14 @@ import { didYouMean } from './problem.js';
 /** Checkers of the kinds that a model's life is made of. */
 export function checkPipeline(spec: PipelineSpec, context: CheckContext): PipelineSpec {
   const model = requireDefinition('Model', spec.model, ['model'], context);
-  const service = model && context.find('FeatureService', model.features);
+  const isTensors = model !== undefined && !isTabular(model);
+  if (isTensors)
+    context.report(
+      ['model'],
+      'type-mismatch',
+      `${model.name} is of task tensors, which no pipeline trains: register its versions with \`millrace models register ${model.name}\``,
+    );
+  const service = model && isTabular(model) ? context.find('FeatureService', model.features) : undefined;
   const known = service === undefined ? undefined : featureNames(service);
   spec.train.features?.forEach((feature, i) => {
     if (known !== undefined && !known.includes(feature))
@@ -82,6 +90,10 @@ export function checkEndpoint(spec: EndpointSpec, context: CheckContext): Endpoi
       'type-mismatch',
       `logloss is of binary models; ${model.name} is ${model.task}`,
     );
+  if (model !== undefined && !isTabular(model)) {
+    checkTensorEndpoint(spec, model.name, context);
+    return spec;
+  }
   const { retentionMs } = spec.log;
   if (model !== undefined && retentionMs !== undefined && retentionMs <= model.label.horizonMs)
     context.report(
@@ -96,9 +108,25 @@ export function checkEndpoint(spec: EndpointSpec, context: CheckContext): Endpoi
   return spec;
 }
 
+function checkTensorEndpoint(spec: EndpointSpec, model: string, { report }: CheckContext): void {
+  if (spec.stickyKey !== undefined)
+    report(
+      ['stickyKey'],
+      'type-mismatch',
+      `stickyKey: ${model} is of task tensors, whose requests have no columns; a canary is drawn by the request's id`,
+    );
+  if (spec.fallback !== undefined)
+    report(
+      ['fallback'],
+      'type-mismatch',
+      `fallback: ${model} is of task tensors; one number cannot stand for its outputs`,
+    );
+}
+
 export function checkMonitor(spec: MonitorSpec, context: CheckContext): MonitorSpec {
   const endpoint = requireDefinition('Endpoint', spec.endpoint, ['endpoint'], context);
   const model = endpoint && context.find('Model', endpoint.model);
+  if (model !== undefined && !isTabular(model)) checkTensorMonitor(spec, model.name, context);
   const { performance } = spec;
   if (performance !== undefined && (performance.maxIncrease === undefined) === (performance.limit === undefined))
     context.report(
@@ -119,6 +147,15 @@ export function checkMonitor(spec: MonitorSpec, context: CheckContext): MonitorS
       `concept drift is of the log-loss of binary models; ${model.name} is ${model.task}`,
     );
   return spec;
+}
+
+function checkTensorMonitor(spec: MonitorSpec, model: string, { report }: CheckContext): void {
+  if (spec.drift !== undefined)
+    report(['drift'], 'type-mismatch', `drift: of features, and ${model} is of task tensors, which has none`);
+  if (spec.labels !== undefined)
+    report(['labels'], 'type-mismatch', `labels: ${model} is of task tensors, which has no label`);
+  if (spec.freshness !== undefined)
+    report(['freshness'], 'type-mismatch', `freshness: ${model} is of task tensors, which reads no streams`);
 }
 
 export function checkPolicy(spec: PolicySpec, context: CheckContext): PolicySpec {

@@ -107,7 +107,8 @@ export interface FeatureServiceSpec {
   readonly items: readonly (ViewItem | RequestItem)[];
 }
 
-export interface ModelSpec {
+/** A model over rows of features, whose truth becomes known. */
+export interface TabularModelSpec {
   readonly name: string;
   readonly description?: string;
   readonly task: 'binary' | 'regression';
@@ -121,6 +122,20 @@ export interface ModelSpec {
   };
   readonly segments: readonly string[];
   readonly owners: readonly string[];
+}
+
+/** A model of any kind: it takes and gives tensors by name, as its versions say themselves. It reads no features and has no label. */
+export interface TensorModelSpec {
+  readonly name: string;
+  readonly description?: string;
+  readonly task: 'tensors';
+  readonly owners: readonly string[];
+}
+
+export type ModelSpec = TabularModelSpec | TensorModelSpec;
+
+export function isTabular(model: ModelSpec): model is TabularModelSpec {
+  return model.task !== 'tensors';
 }
 
 export interface SearchSpec {
@@ -280,6 +295,15 @@ export interface PolicySpec {
     /** Who asked may not approve. */
     readonly notRequester: boolean;
   };
+  /** How many requests each caller with a role may ask of endpoints. */
+  readonly quotas?: readonly {
+    readonly role: string;
+    /** Patterns, e.g. endpoints/late-*. */
+    readonly on: readonly string[];
+    readonly requestsPerSecond: number;
+    /** At once. */
+    readonly burst: number;
+  }[];
   /** Who may do what; nothing that is not said is allowed. Patterns are `<kinds>/<name>` with `*`, e.g. predictions/*, endpoints/late-*. */
   readonly access: readonly {
     readonly role: string;

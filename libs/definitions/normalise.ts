@@ -18,6 +18,7 @@ import type {
   SourceSpec,
   Specs,
   StreamSpec,
+  TabularModelSpec,
   TriggersSpec,
 } from './definition-kinds.js';
 import { aggregationNames } from './definition-kinds.js';
@@ -84,14 +85,16 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
     items: (raw['features'] as unknown[]).map((item) => itemOf(item, find)),
   }),
   Model: (raw, about): ModelSpec => {
+    const owners = (raw['owners'] ?? []) as string[];
+    if (raw['task'] === 'tensors') return { ...about, task: 'tensors', owners };
     const label = raw['label'] as { stream: string; value: string; join: string; horizon: string };
     return {
       ...about,
-      task: raw['task'] as ModelSpec['task'],
+      task: raw['task'] as TabularModelSpec['task'],
       features: raw['features'] as string,
       label: { stream: label.stream, value: label.value, join: label.join, horizonMs: duration(label.horizon) },
       segments: (raw['segments'] ?? []) as string[],
-      owners: (raw['owners'] ?? []) as string[],
+      owners,
     };
   },
   Pipeline: (raw, about): PipelineSpec => {
@@ -154,6 +157,8 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
     const approvals = raw['approvals'] as
       { when?: string; roles: string[]; quorum?: number; notRequester?: boolean } | undefined;
     const retention = raw['retention'] as { predictions: string } | undefined;
+    const quotas = raw['quotas'] as
+      { role: string; on: string[]; requestsPerSecond: number; burst?: number }[] | undefined;
     const access = (raw['access'] ?? []) as { role: string; may: AccessAction[]; on: string[] }[];
     return {
       ...about,
@@ -168,10 +173,26 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
             },
           }),
       access: access.map(({ role, may, on }) => ({ role, may, on })),
+      ...(quotas === undefined ? {} : { quotas: quotas.map(quotaOf) }),
       ...(retention === undefined ? {} : { retention: { predictionsMs: duration(retention.predictions) } }),
     };
   },
 };
+
+/** At once, where it is not said: a second's worth. */
+function quotaOf({
+  role,
+  on,
+  requestsPerSecond,
+  burst,
+}: {
+  role: string;
+  on: string[];
+  requestsPerSecond: number;
+  burst?: number;
+}) {
+  return { role, on, requestsPerSecond, burst: burst ?? Math.max(1, Math.ceil(requestsPerSecond)) };
+}
 
 /** Rules of thumb of the field where a definition is silent. */
 const [defaultMinRows, defaultAlpha] = [500, 0.05];

@@ -1,4 +1,11 @@
-import type { FeatureServiceSpec, FeatureViewSpec, Kind, ModelSpec, Specs } from './definition-kinds.js';
+import {
+  type FeatureServiceSpec,
+  type FeatureViewSpec,
+  isTabular,
+  type Kind,
+  type ModelSpec,
+  type Specs,
+} from './definition-kinds.js';
 
 export interface Reference {
   readonly kind: Kind;
@@ -18,7 +25,9 @@ export function referencesOf<K extends Kind>(kind: K, spec: Specs[K]): Reference
       return [{ kind: 'Stream', name: spine }, ...[...views].map((name) => ({ kind: 'FeatureView' as const, name }))];
     }
     case 'Model': {
-      const { features, label } = spec as ModelSpec;
+      const model = spec as ModelSpec;
+      if (!isTabular(model)) return [];
+      const { features, label } = model;
       return [
         { kind: 'FeatureService', name: features },
         { kind: 'Stream', name: label.stream },

@@ -48,6 +48,7 @@ export function relevantErrors(errors: readonly ErrorObject[]): ErrorObject[] {
     }
   return errors.filter((error) => {
     if (error.propertyName !== undefined) return false; // `propertyNames` says it
+    if (error.keyword === 'if') return false; // what its branch asks for says it
     if (error.keyword === 'anyOf') return !explained.has(error.instancePath);
     return isExact(error) || error.keyword === 'propertyNames' || !alternatives.has(error.instancePath);
   });

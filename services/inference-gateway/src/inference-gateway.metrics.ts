@@ -15,6 +15,12 @@ const table = {
     help: 'Rows answered, by the version that answered them and its arm: live or canary',
     labels: ['endpoint', 'model_version', 'arm'],
   },
+  explained: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_explained_total',
+    help: 'Rows answered with contributions of their features',
+    labels: ['endpoint'],
+  },
   fallbacks: {
     type: 'counter',
     name: 'millrace_inference_gateway_fallbacks_total',

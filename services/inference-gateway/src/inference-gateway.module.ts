@@ -8,6 +8,7 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { join } from 'node:path';
+import { Authorizer } from '#libs/auth/authorizer.js';
 import { ServiceModule } from '#libs/boot/service.module.js';
 import { GRPCInferenceServiceService } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MessageLog } from '#libs/messaging/message-log.js';
@@ -17,6 +18,7 @@ import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { Tracing } from '#libs/telemetry/tracing.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import { CallerQuotas } from './domain/caller-quotas.js';
 import { ConcurrencyLimit } from './domain/concurrency-limit.js';
 import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
@@ -24,6 +26,8 @@ import { Admission } from './inbound/admission.js';
 import { FeedbackCalls } from './inbound/feedback-calls.js';
 import { FeedbackController } from './inbound/feedback.controller.js';
 import { serveFeedback } from './inbound/feedback.grpc.js';
+import { TensorMirror } from './domain/tensor-mirror.js';
+import { tensorLimitsOf, TensorPredictor } from './domain/tensor-predictor.js';
 import { InferenceCalls } from './inbound/inference-calls.js';
 import { OpenInferenceController } from './inbound/open-inference.controller.js';
 import { serveOpenInference } from './inbound/open-inference.grpc.js';
@@ -31,12 +35,15 @@ import { BodyReader } from './inbound/rest-body.js';
 import { RouteTable } from './inbound/route-table.follower.js';
 import { inferenceGatewayMetrics } from './inference-gateway.metrics.js';
 import type { InferenceGatewaySettings } from './inference-gateway.settings.js';
+import { AnyTensorRunner } from './outbound/any-tensor.runner.js';
 import { BlockTraces } from './outbound/block-traces.js';
 import { FeatureStoreClient } from './outbound/feature-store.client.js';
 import { PredictionShipper } from './outbound/prediction-shipper.js';
 import { WalFeedbackLog } from './outbound/wal-feedback.log.js';
+import { UpstreamRunner } from './outbound/upstream.runner.js';
 import { WalPredictionLog } from './outbound/wal-prediction.log.js';
 import { WorkerPoolClient } from './outbound/worker-pool.client.js';
+import { WorkerTensorRunner } from './outbound/worker-tensor.runner.js';
 
 const Settings = Symbol('InferenceGatewaySettings');
 
@@ -53,6 +60,8 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly log: WalPredictionLog;
   private readonly mirror: Mirror;
   private readonly telling: NodeJS.Timeout;
+  private readonly tensorMirror: TensorMirror;
+  private readonly upstreams: UpstreamRunner;
   private drainUntilMs = 0;
 
   constructor(
@@ -63,6 +72,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     @Inject(Readiness) readiness: Readiness,
     @Inject(Logger) logger: Logger,
     @Inject(Tracing) tracing: Tracing,
+    @Inject(Authorizer) authorizer: Authorizer,
   ) {
     const metrics = inferenceGatewayMetrics(registry);
     this.wal = new WriteAheadLog({
@@ -82,8 +92,15 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       settings.MILLRACE_TOKEN,
       settings.WORKER_TIMEOUT_MS,
       tracing,
+      settings.EXPLAIN_TIMEOUT_MS,
     );
-    this.routes = new RouteTable(messages, this.workers, logger);
+    this.upstreams = new UpstreamRunner({
+      addresses: settings.UPSTREAM_ADDRESSES,
+      timeoutMs: settings.UPSTREAM_TIMEOUT_MS,
+      maxMessageBytes: settings.GRPC_MAX_MESSAGE_BYTES,
+    });
+    const tensorRunner = new AnyTensorRunner(new WorkerTensorRunner(this.workers), this.upstreams);
+    this.routes = new RouteTable(messages, this.workers, tensorRunner, logger);
     const traces = new BlockTraces();
     this.shipper = new PredictionShipper(
       this.wal,
@@ -105,9 +122,20 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       metrics.concurrencyLimit.set(limit.current);
     }, 1_000).unref();
     const admission = new Admission(limit, metrics);
+    const quotas = new CallerQuotas(() => performance.now());
+    quotas.setPolicies(authorizer.known);
+    authorizer.onChange(() => quotas.setPolicies(authorizer.known));
     this.mirror = new Mirror(this.workers, this.log, settings.SHADOW_MAX_ROWS, admission.isBusy);
     const predictor = new Predictor(this.features, this.workers, this.log, this.mirror, settings.MAX_ROWS_IN_FLIGHT);
-    this.calls = new InferenceCalls(this.routes, predictor, admission, metrics);
+    const tensorLimits = tensorLimitsOf(settings.GRPC_MAX_MESSAGE_BYTES);
+    this.tensorMirror = new TensorMirror(
+      tensorRunner,
+      this.log,
+      settings.SHADOW_MAX_ROWS,
+      tensorLimits.maxBytesInFlight / 2,
+    );
+    const tensors = new TensorPredictor(tensorRunner, this.log, this.tensorMirror, tensorLimits);
+    this.calls = new InferenceCalls(this.routes, predictor, tensors, admission, quotas, metrics);
     server.addGate(GRPCInferenceServiceService.modelInfer.path, admission.refusal);
     serveOpenInference(server, this.routes, this.calls, readiness);
     this.feedback = new FeedbackCalls(new WalFeedbackLog(this.wal), metrics);
@@ -130,12 +158,14 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
   /** After the server has answered its last call; answered rows are mirrored in what that has left of the grace. */
   async onApplicationShutdown(): Promise<void> {
     await this.routes.stop();
-    await this.mirror.stop(Math.max(0, this.drainUntilMs - Date.now()));
+    const leftMs = Math.max(0, this.drainUntilMs - Date.now());
+    await Promise.all([this.mirror.stop(leftMs), this.tensorMirror.stop(leftMs)]);
     await this.log.close();
     await this.shipper.stop();
     clearInterval(this.telling);
     this.features.close();
     this.workers.close();
+    this.upstreams.close();
     await this.wal.close();
   }
 }

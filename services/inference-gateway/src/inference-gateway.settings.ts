@@ -22,6 +22,11 @@ export const inferenceGatewaySettings = {
   SHADOW_MAX_ROWS: setting.integer(2_000, 1, 1_000_000),
   FEATURES_TIMEOUT_MS: setting.integer(1_000, 10, 60_000),
   WORKER_TIMEOUT_MS: setting.integer(1_000, 10, 60_000),
+  /** For the explanation of one request's rows. */
+  EXPLAIN_TIMEOUT_MS: setting.integer(10_000, 10, 60_000),
+  /** Servers elsewhere that versions may name, host:port, separated by commas; '' = none. */
+  UPSTREAM_ADDRESSES: setting.addressesOrNone(),
+  UPSTREAM_TIMEOUT_MS: setting.integer(5_000, 10, 300_000),
 };
 
 export type InferenceGatewaySettings = z.infer<z.ZodObject<typeof inferenceGatewaySettings>>;

@@ -8,7 +8,7 @@ import {
 import { Peer } from '#libs/rpc/grpc-client.js';
 import { token } from '#libs/testing/service-process.js';
 import { until } from '#libs/testing/until.js';
-import { type GatewayBench, startGatewayBench } from './gateway-bench.js';
+import { type GatewayBench, startGatewayBench, strangersBurst, strangersToken } from './gateway-bench.js';
 
 /** So many calls at a time, whatever they take. */
 const most = 10;
@@ -70,6 +70,27 @@ it('calls of a lower priority leave room for those of a higher', async () => {
   await until(async () => (await bench.gateway.metric(inFlight)) > 0);
   const high = await infers(most, 1);
   expect({ low: answered(await low), high: answered(high) }).toEqual({ low: 5, high: 5 });
+}, 30_000);
+
+it('a caller that has used up its quota is told so, and others are not', async () => {
+  bench.slowMs = 0;
+  const stranger = new Peer(GRPCInferenceServiceClient, 'gateway', bench.gateway.grpcAddress, strangersToken);
+  const one = (name: string, datatype: string, contents: object) => ({ name, datatype, shape: [1], contents });
+  const inputs = [
+    one('flight_id', 'BYTES', { bytesContents: [Buffer.from('x')] }),
+    one('minute', 'INT32', { intContents: [1] }),
+    one('seats', 'INT64', { int64Contents: [180] }),
+    one('distance', 'FP64', { fp64Contents: [862.5] }),
+    one('hub', 'BOOL', { boolContents: [true] }),
+  ];
+  const asked = ModelInferRequest.fromPartial({ modelName: bench.model, inputs });
+  for (let i = 0; i < strangersBurst; i++) await stranger.call((stub) => stub.modelInfer, asked, 5_000);
+  await expect(stranger.call((stub) => stub.modelInfer, asked, 5_000)).rejects.toMatchObject({
+    code: 'resource-exhausted',
+    message: expect.stringMatching(/stranger has used up its quota: policy oip-.* allows oip-.* 0.1 requests a second/),
+  });
+  await peer.call((stub) => stub.modelInfer, asked, 5_000);
+  stranger.close();
 }, 30_000);
 
 it('REST says 429 with Retry-After, and a stream answers the message that was too many', async () => {

@@ -11,6 +11,8 @@ import { endpointOf, type LiveEndpoint } from '../src/domain/arms.js';
 import type { EndpointPlan } from '../src/domain/endpoint-plan.js';
 import { Mirror } from '../src/domain/mirror.js';
 import {
+  type Explanation,
+  type ExplanationQuestion,
   type Features,
   FeatureSource,
   ModelRunner,
@@ -86,6 +88,16 @@ export class FakeRunner extends ModelRunner {
     return Float32Array.from({ length: rows }, (_, i) => input[(i * input.length) / rows]! / 100);
   }
   override async prepare(): Promise<void> {}
+  readonly explained: ExplanationQuestion[] = [];
+  /** Each feature contributes its value, a missing one nothing; the base value is the model's letter. */
+  override async explain(question: ExplanationQuestion): Promise<Explanation> {
+    this.explained.push(question);
+    const special = this.special.get('explain');
+    if (special !== undefined) await special(question.rows, question.input);
+    const contributions = Float64Array.from(question.input, (value) => (Number.isNaN(value) ? 0 : value));
+    const isFirst = question.onnxSha256 === 'a';
+    return { contributions, baseValue: isFirst ? 0.25 : 0.75, by: isFirst ? 'tree-shap' : 'permutation-shap' };
+  }
 }
 
 export class FakeLog extends PredictionLog {

@@ -16,7 +16,9 @@ import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { freePort, token } from '#libs/testing/service-process.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import { CallerQuotas } from '../src/domain/caller-quotas.js';
 import { ConcurrencyLimit } from '../src/domain/concurrency-limit.js';
+import { setUpTensors } from './fake-tensors.js';
 import { Mirror } from '../src/domain/mirror.js';
 import { Admission } from '../src/inbound/admission.js';
 import { Predictor } from '../src/domain/predictor.js';
@@ -49,7 +51,14 @@ beforeEach(async () => {
   const predictor = new Predictor(new FakeFeatures(), runner, log, new Mirror(runner, log, 10), 100);
   const limit = new ConcurrencyLimit({ floor: 16, max: 100, targetMs: 50 }, () => performance.now(), setImmediate);
   const admission = new Admission(limit, metrics);
-  const calls = new InferenceCalls(routes as unknown as RouteTable, predictor, admission, metrics);
+  const calls = new InferenceCalls(
+    routes as unknown as RouteTable,
+    predictor,
+    setUpTensors().predictor,
+    admission,
+    new CallerQuotas(() => 0),
+    metrics,
+  );
   const address = `127.0.0.1:${await freePort()}`;
   const quiet = new Logger('test', 'error', () => undefined);
   server = new GrpcServer(address, adminGuard('tester', token), new Readiness(), quiet, 200);

@@ -30,6 +30,9 @@ import { freePort, type ServiceProcess, startService, token } from '#libs/testin
 /** A caller that may predict with one endpoint alone, by a policy that the bench applies. */
 export const strangersToken = 'the-token-of-a-stranger';
 
+/** As many calls as it may make; then one in ten seconds. */
+export const strangersBurst = 50;
+
 /** A gateway as a process of its own, between a feature store and a worker that are stand-ins in this process, on the tests' Kafka. */
 export interface GatewayBench {
   readonly gateway: ServiceProcess;
@@ -151,7 +154,11 @@ export async function startGatewayBench(settings: Readonly<Record<string, string
     ...definitionsOf(model, full, 'flight_id'),
     ...definitionsOf(rollingOut, full, 'flight_id'),
     ...definitionsOf(single, [column('minute', 'int32')], 'minute'),
-    [`Policy/${id}`]: { name: id, access: [{ role: id, may: ['predict'], on: [`endpoints/${model}`] }] },
+    [`Policy/${id}`]: {
+      name: id,
+      access: [{ role: id, may: ['predict'], on: [`endpoints/${model}`] }],
+      quotas: [{ role: id, on: [`endpoints/${model}`], requestsPerSecond: 0.1, burst: strangersBurst }],
+    },
   };
   const versions = [model, rollingOut, single].map((name) => versionOf(name, '3', definitions));
   const candidate = { version: versionOf(rollingOut, '4', definitions), rolloutId: id, step: 1, percent: 50 };

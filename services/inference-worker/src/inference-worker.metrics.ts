@@ -1,4 +1,5 @@
 import type { Metrics } from '#libs/telemetry/metrics.js';
+import { ExplanationObserver } from './domain/explanation.js';
 import { WorkerObserver } from './domain/ports.js';
 
 const table = {
@@ -105,5 +106,44 @@ export class MetricsObserver extends WorkerObserver {
 
   override nonFinite(cells: number): void {
     this.made.nonFinite.inc(cells);
+  }
+}
+
+const explanationTable = {
+  rows: {
+    type: 'counter',
+    name: 'millrace_inference_worker_explained_rows_total',
+    help: 'Rows that were to be explained, by result: tree-shap, permutation-shap or the error code',
+    labels: ['result'],
+  },
+  seconds: {
+    type: 'histogram',
+    name: 'millrace_inference_worker_explanation_seconds',
+    help: 'How long the explanation of one batch took, without its wait',
+    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
+  },
+  waiting: {
+    type: 'gauge',
+    name: 'millrace_inference_worker_unexplained_rows',
+    help: 'Rows that wait to be explained or are being explained',
+  },
+} as const;
+
+/** The metrics of explanations, as the domain reports them. */
+export class ExplanationMetrics extends ExplanationObserver {
+  private readonly made;
+
+  constructor(metrics: Metrics) {
+    super();
+    this.made = metrics.create(explanationTable);
+  }
+
+  override explained(result: string, rows: number, seconds: number): void {
+    this.made.rows.inc({ result }, rows);
+    if (seconds > 0) this.made.seconds.observe(seconds);
+  }
+
+  override waiting(rows: number): void {
+    this.made.waiting.set(rows);
   }
 }

@@ -6,17 +6,19 @@ import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { BatchScheduler } from './domain/batch-scheduler.js';
+import { Explanations } from './domain/explanations.js';
 import { LiveModels } from './domain/live-models.js';
 import { ModelPool } from './domain/model-pool.js';
 import { ModelChecker, RememberingChecker } from './domain/model-checker.js';
 import { ModelLoader, WorkerObserver } from './domain/ports.js';
 import { InferenceWorkerGrpc } from './inbound/inference-worker.grpc.js';
 import { LiveModelsFollower } from './inbound/live-models.follower.js';
-import { MetricsObserver } from './inference-worker.metrics.js';
+import { ExplanationMetrics, MetricsObserver } from './inference-worker.metrics.js';
 import type { InferenceWorkerSettings } from './inference-worker.settings.js';
 import { IsolatedModelChecker } from './outbound/isolated-model.checker.js';
 import { ModelTrial } from './outbound/model-trial.js';
 import { OnnxModelLoader } from './outbound/onnx-model.loader.js';
+import { ThreadExplainer } from './outbound/thread-explainer.js';
 
 const nowMs = (): number => performance.now();
 
@@ -25,11 +27,13 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
   constructor(
     private readonly pool: ModelPool,
     private readonly checks: IsolatedModelChecker,
+    private readonly explainer: ThreadExplainer,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
     this.pool.unloadAll();
     await this.checks.close();
+    await this.explainer.close();
   }
 
   static register(settings: InferenceWorkerSettings): DynamicModule {
@@ -86,6 +90,16 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
             new BatchScheduler(pool, settings.MAX_QUEUED_ROWS, observer, nowMs),
         },
         {
+          provide: ThreadExplainer,
+          useFactory: () => new ThreadExplainer({ artifactsDir: settings.ARTIFACTS_DIR }),
+        },
+        {
+          provide: Explanations,
+          inject: [BatchScheduler, ThreadExplainer, Metrics],
+          useFactory: (scheduler: BatchScheduler, explainer: ThreadExplainer, metrics: Metrics) =>
+            new Explanations(scheduler, explainer, settings.MAX_EXPLAINED_ROWS, new ExplanationMetrics(metrics), nowMs),
+        },
+        {
           provide: LiveModels,
           inject: [ModelPool, Logger],
           useFactory: (pool: ModelPool, log: Logger) =>
@@ -99,9 +113,14 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
         },
         {
           provide: InferenceWorkerGrpc,
-          inject: [GrpcServer, ModelPool, BatchScheduler, WorkerObserver],
-          useFactory: (server: GrpcServer, pool: ModelPool, scheduler: BatchScheduler, observer: WorkerObserver) =>
-            new InferenceWorkerGrpc(server, pool, scheduler, observer),
+          inject: [GrpcServer, ModelPool, BatchScheduler, Explanations, WorkerObserver],
+          useFactory: (
+            server: GrpcServer,
+            pool: ModelPool,
+            scheduler: BatchScheduler,
+            explanations: Explanations,
+            observer: WorkerObserver,
+          ) => new InferenceWorkerGrpc(server, pool, scheduler, explanations, observer),
         },
       ],
     };

@@ -23,6 +23,8 @@ export const inferenceWorkerSettings = {
   MAX_OUTPUT_BYTES: setting.integer(64 * 2 ** 20, 1_024, 2 ** 31),
   /** Rows that may wait for one model; more are refused as overloaded. */
   MAX_QUEUED_ROWS: setting.integer(10_000, 1, 10_000_000),
+  /** Rows that may wait to be explained, of all models; more are refused as overloaded. */
+  MAX_EXPLAINED_ROWS: setting.integer(1_000, 1, 100_000),
 };
 
 export type InferenceWorkerSettings = z.infer<z.ZodObject<typeof inferenceWorkerSettings>>;

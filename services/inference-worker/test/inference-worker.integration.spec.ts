@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import {
+  Background,
   InferBatch,
   InferenceWorkerClient,
   type InferResult,
@@ -29,6 +30,7 @@ describe('inference-worker', () => {
   let folder: string;
   let sha256: string;
   let damaged: string;
+  let background: string;
   let messageLog: KafkaMessageLog;
   let routes: Publisher;
   let worker: ServiceProcess;
@@ -59,6 +61,9 @@ describe('inference-worker', () => {
     ({ sha256 } = await store.put(chunks(await readFile(fixture)), 1_000_000));
     ({ sha256: damaged } = await store.put(chunks(Buffer.from('a model')), 1_000_000));
     await writeFile(store.path(damaged), 'another model');
+    const rows = Buffer.from(new Float32Array([1, 1, 1, 3, -1, -1]).buffer);
+    const bytes = Buffer.from(Background.encode({ features: 3, rows }).finish());
+    ({ sha256: background } = await store.put(chunks(bytes), 1_000_000));
     const brokers = getTestInfrastructure().KAFKA_BROKERS.split(',');
     messageLog = new KafkaMessageLog('registry', brokers, new Wiring(), new Logger('registry', 'error'));
     await messageLog.ensureTopics([{ id: 'routesChanged' }, { id: 'modelsChanged' }]);
@@ -118,6 +123,27 @@ describe('inference-worker', () => {
     const codes = [1, 2, 3, 4, 5, 6].map((id) => results.get(id)?.errorCode);
     expect(codes).toEqual(['model-not-found', 'hash-mismatch', 'bad-shape', 'bad-shape', '', '']);
     expect(results.get(5)).toMatchObject({ columns: 2, output: Buffer.alloc(0) });
+  });
+
+  it('explains in a thread of its own what is asked to be explained, and scores the others meanwhile', async () => {
+    const explain = { explain: true, backgroundSha256: background };
+    const results = await infer([
+      batch({ batchId: 1, ...explain }),
+      batch({ batchId: 2 }),
+      batch({ batchId: 3, ...explain, backgroundSha256: 'f'.repeat(64) }),
+      batch({ batchId: 4, ...explain, features: 4 }),
+    ]);
+    const [first, , missing, wrong] = [1, 2, 3, 4].map((id) => results.get(id)!);
+    const order = [...results.keys()];
+    expect(order.indexOf(2)).toBeLessThan(order.indexOf(1));
+    expect(first).toMatchObject({ errorCode: '', explainedBy: 'permutation-shap', columns: 2 });
+    expect(first!.output).toEqual(results.get(2)!.output);
+    // Its log odds are 0.5 a - b + 2 c; of the background 1, on average.
+    expect(first!.baseValue).toBeCloseTo(1, 4);
+    const contributions = [0, 1, 2, 3, 4, 5].map((i) => first!.contributions.readDoubleLE(i * 8));
+    for (const [i, expected] of [-0.5, -2, 6, -1, 0, 0].entries()) expect(contributions[i]).toBeCloseTo(expected, 3);
+    expect([missing?.errorCode, wrong?.errorCode]).toEqual(['model-not-found', 'bad-shape']);
+    await expect(worker.metric('millrace_inference_worker_explained_rows_total')).resolves.toBe(4);
   });
 
   it('prepares a model, and names what is wrong with one', async () => {

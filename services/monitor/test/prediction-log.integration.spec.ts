@@ -3,7 +3,7 @@ import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
-import type { ModelSpec } from '#libs/definitions/definition-kinds.js';
+import type { TabularModelSpec } from '#libs/definitions/definition-kinds.js';
 import type { Chunk, ChunkHandler, Consumer, ConsumeOptions, MessageLog } from '#libs/messaging/message-log.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { connectClickHouse } from '#libs/storage/clickhouse.js';
@@ -194,7 +194,7 @@ describe('the prediction log', () => {
       { join_key: 'k1', label: null },
       { join_key: 'k2', label: 0 },
     ]);
-    const known = { endpoints: new Map<string, string>(), models: new Map<string, ModelSpec>() };
+    const known = { endpoints: new Map<string, string>(), models: new Map<string, TabularModelSpec>() };
     const quiet = new Logger('test', 'error', () => undefined);
     const references = new VersionReferences(new ArtifactStore('nowhere'), new Map(), quiet);
     const performance = await new PerformanceHandler(store, references, known).performance({

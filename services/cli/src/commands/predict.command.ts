@@ -11,6 +11,8 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { fromServiceError } from '#libs/rpc/status.js';
 import { connectMesh } from '../connection.js';
 import { type OutputOptions, printJson, printTable } from '../output.js';
+import { readOutputs } from '../read-outputs.js';
+import { showExplanation } from '../show-explanation.js';
 
 export function addPredictCommand(program: Command): void {
   program
@@ -20,11 +22,16 @@ export function addPredictCommand(program: Command): void {
     )
     .argument('<endpoint>')
     .argument('[columns...]', 'column=value for every input that the endpoint lists')
+    .option('--explain', 'what each feature contributed, too')
     .option('--json', 'print one JSON object')
     .action(predict);
 }
 
-async function predict(endpoint: string, columns: string[], options: OutputOptions): Promise<void> {
+interface PredictOptions extends OutputOptions {
+  readonly explain?: boolean;
+}
+
+async function predict(endpoint: string, columns: string[], options: PredictOptions): Promise<void> {
   const mesh = connectMesh();
   const client = new GRPCInferenceServiceClient(mesh.services['inference-gateway'].grpc, credentials.createInsecure());
   const metadata = new Metadata();
@@ -41,9 +48,12 @@ async function predict(endpoint: string, columns: string[], options: OutputOptio
     const request = ModelInferRequest.fromPartial({
       modelName: endpoint,
       inputs: inputsOf(described, parseColumns(columns)),
+      parameters:
+        options.explain === true ? { explain: { parameterChoice: { $case: 'boolParam', boolParam: true } } } : {},
     });
     const answer = await ask<ModelInferResponse>((done) => client.modelInfer(request, metadata, deadline, done));
-    show(answer, options);
+    if (options.explain === true) explain(answer, options);
+    else show(answer, options);
   } finally {
     client.close();
   }
@@ -99,16 +109,8 @@ function contentsOf(name: string, datatype: string, text: string): ModelInferReq
 }
 
 function show(answer: ModelInferResponse, options: OutputOptions): void {
-  const values = answer.outputs.map((output, index) => {
-    const raw = answer.rawOutputContents[index] ?? Buffer.alloc(0);
-    if (output.datatype === 'FP32') return { name: output.name, value: raw.readFloatLE(0) as number | string };
-    return { name: output.name, value: raw.subarray(4, 4 + raw.readUInt32LE(0)).toString() };
-  });
-  const flat = {
-    endpoint: answer.modelName,
-    version: answer.modelVersion,
-    ...Object.fromEntries(values.map((v) => [v.name, v.value])),
-  };
+  const values = [...readOutputs(answer)].map(([name, [first]]) => [name, first] as const);
+  const flat = { endpoint: answer.modelName, version: answer.modelVersion, ...Object.fromEntries(values) };
   if (options.json) printJson(flat);
   else
     printTable(
@@ -116,4 +118,23 @@ function show(answer: ModelInferResponse, options: OutputOptions): void {
       [Object.values(flat)],
       '',
     );
+}
+
+function explain(answer: ModelInferResponse, options: OutputOptions): void {
+  const outputs = readOutputs(answer);
+  const first = (name: string) => outputs.get(name)?.[0];
+  const contributions = outputs.get('contributions') ?? [];
+  const explanation = {
+    endpoint: answer.modelName,
+    version: answer.modelVersion,
+    predictionId: String(first('prediction_id')),
+    score: Number(first('probability') ?? first('prediction')),
+    by: String(first('explained_by')),
+    baseValue: Number(first('base_value')),
+    contributions: (outputs.get('contribution_names') ?? []).map((feature, i) => ({
+      feature: String(feature),
+      contribution: Number(contributions[i]),
+    })),
+  };
+  showExplanation(explanation, options);
 }

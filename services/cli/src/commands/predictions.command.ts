@@ -7,6 +7,7 @@ import {
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { withPeer } from '../connection.js';
 import { type OutputOptions, print, printJson, printTable } from '../output.js';
+import { explainPrediction } from './explain-prediction.js';
 import { parseTime } from './run-progress.js';
 
 const deadlineMs = 60_000;
@@ -24,9 +25,14 @@ interface ListOptions extends OutputOptions {
 }
 
 export function addPredictionsCommand(program: Command): void {
-  program
-    .command('predictions')
-    .description('the prediction log')
+  const predictions = program.command('predictions').description('the prediction log');
+  predictions
+    .command('explain')
+    .description('what each feature contributed to a logged prediction, by the version that answered it')
+    .argument('<prediction id>', 'as the answer has it, and `millrace logs`')
+    .option('--json', 'print one JSON object')
+    .action(explainPrediction);
+  predictions
     .command('list')
     .description('logged predictions of an endpoint with their labels, newest first')
     .argument('<endpoint>')

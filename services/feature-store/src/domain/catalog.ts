@@ -4,9 +4,10 @@ import {
   type FeatureViewSpec,
   featureNames,
   type Kind,
-  type ModelSpec,
+  isTabular,
   type Specs,
   type StreamSpec,
+  type TabularModelSpec,
 } from '#libs/definitions/definition-kinds.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
@@ -49,13 +50,19 @@ export class Catalog {
 
   /** The feature service and the label of a model. @throws MillraceError not-found */
   model(name: string): { plan: ServicePlan; label: LabelPlan } {
-    const model = this.need('Model', name);
+    const model = this.tabular(name);
     return { plan: this.service(model.features), label: this.compileLabel(model) };
   }
 
   /** The feature service behind an endpoint. @throws MillraceError not-found */
   endpoint(name: string): ServicePlan {
-    return this.service(this.need('Model', this.need('Endpoint', name).model).features);
+    return this.service(this.tabular(this.need('Endpoint', name).model).features);
+  }
+
+  private tabular(name: string): TabularModelSpec {
+    const model = this.need('Model', name);
+    if (isTabular(model)) return model;
+    throw new MillraceError('failed-precondition', `model ${name} is of task tensors, which reads no features`);
   }
 
   private stream(name: string): StreamPlan {
@@ -83,7 +90,7 @@ export class Catalog {
     };
   }
 
-  private compileLabel({ label }: ModelSpec): LabelPlan {
+  private compileLabel({ label }: TabularModelSpec): LabelPlan {
     const scope = scopeOf(this.need('Stream', label.stream));
     return {
       stream: label.stream,

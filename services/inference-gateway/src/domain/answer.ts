@@ -1,10 +1,15 @@
-/** One output: `FP32` values or `BYTES` strings, row-major. */
-export interface OutputTensor {
+import type { RawTensor } from '#libs/tensors/raw-tensor.js';
+
+/** One output: `FP32` or `FP64` values or `BYTES` strings, row-major. */
+export interface ValuesTensor {
   readonly name: string;
-  readonly datatype: 'FP32' | 'BYTES';
+  readonly datatype: 'FP32' | 'FP64' | 'BYTES';
   readonly shape: number[];
-  readonly values: Float32Array | readonly string[];
+  readonly values: Float32Array | Float64Array | readonly string[];
 }
+
+/** A model of any kind gives its outputs as they are. */
+export type OutputTensor = ValuesTensor | RawTensor;
 
 /** An answer, before it is encoded for the one who asked. */
 export interface Answer {
@@ -13,6 +18,8 @@ export interface Answer {
   readonly id: string;
   /** It is the declared fallback's. */
   readonly fallback: boolean;
+  /** Of a tensor model, whose outputs are its own alone: goes into the parameters. */
+  readonly predictionId?: string;
   /** Which versions answered how many of its rows. */
   readonly answeredBy: readonly { readonly version: string; readonly rows: number }[];
   readonly outputs: readonly OutputTensor[];

@@ -28,6 +28,8 @@ export interface CandidateArm extends Arm {
 export interface LiveEndpoint extends Arm {
   readonly plan: EndpointPlan;
   readonly candidate: CandidateArm | undefined;
+  /** What tells it from an endpoint of a tensor model. */
+  readonly signature?: undefined;
 }
 
 /** Both versions must be bound to one digest of the feature service: a row's vector is asked for once. */

@@ -4,7 +4,7 @@ import {
   featureNames,
   type FeatureServiceSpec,
   type FeatureViewSpec,
-  type ModelSpec,
+  type TabularModelSpec,
   type StreamSpec,
 } from '#libs/definitions/definition-kinds.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
@@ -21,7 +21,7 @@ export interface InputColumn {
 export interface EndpointPlan {
   readonly name: string;
   readonly model: string;
-  readonly task: ModelSpec['task'];
+  readonly task: TabularModelSpec['task'];
   readonly featureService: string;
   /** Names what a vector of it means; a version that was trained on another digest is not answered for. */
   readonly featureServiceDigest: string;
@@ -40,7 +40,7 @@ export interface EndpointPlan {
 
 export interface EndpointDefinitions {
   readonly endpoint: EndpointSpec;
-  readonly model: ModelSpec;
+  readonly model: TabularModelSpec;
   readonly service: FeatureServiceSpec;
   /** Those that are known; more than the service's do no harm. */
   readonly views: readonly FeatureViewSpec[];

@@ -1,8 +1,10 @@
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { RawTensor } from '#libs/tensors/raw-tensor.js';
 import { shown, type Tensor } from '#libs/tensors/tensor-codec.js';
-import type { LiveEndpoint } from './arms.js';
 import type { EndpointPlan } from './endpoint-plan.js';
+import { explanationOutputs } from './explanation-outputs.js';
 import { outputNames } from './model-metadata.js';
+import type { ServedEndpoint } from './tensor-endpoint.js';
 
 /** Text of a request's id. */
 const maxIdCharacters = 1_024;
@@ -18,12 +20,16 @@ export interface RequestedOutput {
 export interface InferRequest {
   readonly id: string;
   readonly tensors: readonly Tensor[];
+  /** Of an endpoint of a tensor model, instead of `tensors`, and held against its inputs already. */
+  readonly raw?: readonly RawTensor[];
   /** Empty = all. */
   readonly outputs: readonly RequestedOutput[];
   /** 1 = the highest, 0 = the default and next; whatever is above goes first when calls are too many. */
   readonly priority: number;
   /** What its parameter `timeout` leaves it, epoch ms; Infinity = it has none. */
   readonly expiresAtMs: number;
+  /** Its parameter `explain`. */
+  readonly explain?: boolean;
 }
 
 const refuse = (message: string): never => {
@@ -31,10 +37,12 @@ const refuse = (message: string): never => {
 };
 
 /** What can be said before the tensors are decoded. @throws MillraceError invalid-argument */
-export function checkSize({ plan }: LiveEndpoint, id: string, inputs: number): void {
+export function checkSize(endpoint: ServedEndpoint, id: string, inputs: number): void {
+  const { name } = endpoint.plan;
   if (id.length > maxIdCharacters) refuse(`id: ${id.length} characters, at most ${maxIdCharacters} are taken`);
-  const most = plan.columns.length + 1; // the columns, and the whole vector beside them
-  if (inputs > most) refuse(`expected at most ${most} inputs but got ${inputs} inputs for model '${plan.name}'`);
+  // The columns and the whole vector beside them; or the inputs of the model and one more, which is named as the one that is wrong.
+  const most = (endpoint.signature === undefined ? endpoint.plan.columns : endpoint.signature.inputs).length + 1;
+  if (inputs > most) refuse(`expected at most ${most} inputs but got ${inputs} inputs for model '${name}'`);
 }
 
 /** @throws MillraceError invalid-argument where an output is not the endpoint's, comes twice, or has no classes */
@@ -42,13 +50,12 @@ export function checkOutputs(plan: EndpointPlan, outputs: readonly RequestedOutp
   const names = outputNames(plan);
   const seen = new Set<string>();
   for (const { name, classes } of outputs) {
-    if (!names.includes(name))
+    if (!names.includes(name) && !explanationOutputs.includes(name))
       refuse(
         `unexpected inference output '${shown(name)}' for model '${plan.name}'; its outputs are ${names.join(', ')}`,
       );
     if (seen.has(name)) refuse(`output '${name}' is requested twice`);
-    if (classes > 0 && name !== names[0])
-      refuse(`output '${name}': classification is of '${names[0]}', not of a BYTES output`);
+    if (classes > 0 && name !== names[0]) refuse(`output '${name}': classification is of '${names[0]}' alone`);
     seen.add(name);
   }
 }

@@ -4,8 +4,9 @@ import {
   type ModelMetadataResponse,
 } from '#libs/contracts/generated/inference/v2/inference.js';
 import type { ColumnType } from '#libs/definitions/definition-kinds.js';
-import type { LiveEndpoint } from './arms.js';
 import type { EndpointPlan } from './endpoint-plan.js';
+import type { ServedEndpoint } from './tensor-endpoint.js';
+import { tensorConfig, tensorMetadata } from './tensor-metadata.js';
 
 /** Of one request. */
 export const maxRows = 1_000;
@@ -38,7 +39,9 @@ const platform = 'onnxruntime_onnx';
  * What the protocol's clients read to build a request: the columns as inputs, the score and the prediction's id as outputs. Load generators build nothing where an input has
  * no dimension but the batch's, so columns are said to be [rows, 1]; [rows] is taken too.
  */
-export function modelMetadata({ plan, version, candidate }: LiveEndpoint): ModelMetadataResponse {
+export function modelMetadata(endpoint: ServedEndpoint): ModelMetadataResponse {
+  if (endpoint.signature !== undefined) return tensorMetadata(endpoint);
+  const { plan, version, candidate } = endpoint;
   return {
     name: plan.name,
     versions: [version.version, ...(candidate === undefined ? [] : [candidate.version.version])],
@@ -61,7 +64,9 @@ const configTypes: Record<ColumnType, DataType> = {
 };
 
 /** The same as a configuration, where `dims` leave the batch's out. Requests are batched as they come, and nothing waits for company. */
-export function modelConfig({ plan, version, candidate }: LiveEndpoint): ModelConfig {
+export function modelConfig(endpoint: ServedEndpoint): ModelConfig {
+  if (endpoint.signature !== undefined) return tensorConfig(endpoint);
+  const { plan, version, candidate } = endpoint;
   const versions = [version, candidate?.version].flatMap((one) => (one === undefined ? [] : [Number(one.version)]));
   const output = (name: string, dataType: DataType) => ({
     name,

@@ -5,6 +5,7 @@ import type {
   ShadowPrediction,
   Unmirrored,
 } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import type { Unkept } from './feedback.js';
 
@@ -56,6 +57,28 @@ export abstract class ModelRunner {
   ): Promise<Float32Array>;
   /** Resolves when a worker has loaded and checked the model. */
   abstract prepare(onnxSha256: string, features: number): Promise<void>;
+  /** Where nothing else is said there are no explanations. @throws MillraceError unavailable, deadline-exceeded, resource-exhausted, internal, unimplemented */
+  explain(_question: ExplanationQuestion): Promise<Explanation> {
+    return Promise.reject(new MillraceError('unimplemented', 'explain: this model is not explained'));
+  }
+}
+
+/** Rows that a version has answered, to be explained. */
+export interface ExplanationQuestion {
+  readonly onnxSha256: string;
+  /** Artifact millrace.worker.v1.Background, of as many features. */
+  readonly backgroundSha256: string;
+  readonly rows: number;
+  /** float32 [rows, features], row-major; NaN = null. */
+  readonly input: Float32Array;
+  readonly trace: TraceContext | undefined;
+}
+
+export interface Explanation {
+  /** float64 [rows, features], row-major, of the margin: log odds of a binary model, as a rule. */
+  readonly contributions: Float64Array;
+  readonly baseValue: number;
+  readonly by: string;
 }
 
 /** A prediction before it has its id. */

@@ -2,17 +2,21 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { isSampled, type TraceContext } from '#libs/telemetry/trace-context.js';
 import type { Answer } from './answer.js';
 import type { LiveEndpoint } from './arms.js';
+import { asksExplanation, checkExplainable } from './explain-request.js';
+import { Explainer, markExplained } from './explainer.js';
 import { checkOutputs, type InferRequest, refuseLate } from './infer-request.js';
 import { unlogged } from './logged-rows.js';
 import type { Mirror } from './mirror.js';
 import type { FeatureSource, ModelRunner, PredictionLog } from './ports.js';
 import { readRequest } from './read-request.js';
 import { respond } from './respond.js';
+import { respondExplained } from './respond-explained.js';
 import { Scorer } from './scorer.js';
 
 /** The way of a prediction: request -> rows -> features -> score -> kept in the log -> answer, and shown to the candidate afterwards. */
 export class Predictor {
   private readonly scorer: Scorer;
+  private readonly explainer: Explainer;
   private rowsInFlight = 0;
 
   constructor(
@@ -23,6 +27,7 @@ export class Predictor {
     private readonly maxRowsInFlight: number,
   ) {
     this.scorer = new Scorer(features, runner, log);
+    this.explainer = new Explainer(runner);
   }
 
   /** @param trace of the call, for what is done for it and for the log @throws MillraceError; then nothing was answered, and no prediction of it is in the log unless keeping it was what failed */
@@ -37,6 +42,8 @@ export class Predictor {
     checkOutputs(endpoint.plan, request.outputs);
     const asked = readRequest(endpoint, request);
     const count = asked.rows.length;
+    const explains = asksExplanation(request);
+    if (explains) checkExplainable(endpoint, count);
     refuseLate(request, deadlineMs, 'before the request was read');
     if (this.rowsInFlight + count > this.maxRowsInFlight)
       throw new MillraceError(
@@ -48,10 +55,15 @@ export class Predictor {
       const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
       const sampled = isSampled(trace) ? trace : undefined;
       const scored = await this.scorer.score(endpoint, asked, texts, sampled);
+      const explained = explains ? await this.explainer.explain(endpoint, asked, scored, sampled) : undefined;
       refuseLate(request, deadlineMs, 'when its rows were scored');
       const rows = unlogged(endpoint, request.id, asked, texts, scored, caller, startedMs, sampled);
+      if (explained !== undefined) markExplained(rows);
       const ids = await this.log.keep(rows);
-      const response = respond(endpoint, request, scored, ids);
+      const response =
+        explained === undefined
+          ? respond(endpoint, request, scored, ids)
+          : respondExplained(endpoint, request, scored, ids, explained);
       if (endpoint.candidate?.mirror === true) this.mirror.offer(endpoint, asked.given !== undefined, scored, ids);
       return response;
     } finally {

@@ -37,7 +37,7 @@ describe('requested outputs', () => {
   it.each([
     [[requested('prob')], /unexpected inference output 'prob' for model 'late'; its outputs are probability, pred/],
     [[requested('probability'), requested('probability')], /output 'probability' is requested twice/],
-    [[requested('prediction_id', 1)], /classification is of 'probability', not of a BYTES output/],
+    [[requested('prediction_id', 1)], /classification is of 'probability' alone/],
     [[requested('probability', 0)], /'classification' is 0, expected how many classes, 1 or more/],
   ])('%j is refused', async (outputs, message) => {
     await expect(setUp().infer({ ...flights('x'), outputs })).rejects.toThrow(message);

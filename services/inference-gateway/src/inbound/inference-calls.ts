@@ -1,12 +1,15 @@
+import type { Caller } from '#libs/auth/caller.js';
 import type { ModelStatistics } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import type { Answer } from '../domain/answer.js';
-import type { LiveEndpoint } from '../domain/arms.js';
 import { type InferRequest, timeoutExpired } from '../domain/infer-request.js';
 import type { Predictor } from '../domain/predictor.js';
 import { ServingStatistics } from '../domain/serving-statistics.js';
+import type { ServedEndpoint } from '../domain/tensor-endpoint.js';
+import type { TensorPredictor } from '../domain/tensor-predictor.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
+import type { CallerQuotas } from '../domain/caller-quotas.js';
 import type { Admission } from './admission.js';
 import type { RouteTable } from './route-table.follower.js';
 
@@ -17,7 +20,9 @@ export class InferenceCalls {
   constructor(
     private readonly routes: RouteTable,
     private readonly predictor: Predictor,
+    private readonly tensors: TensorPredictor,
     private readonly admission: Admission,
+    private readonly quotas: CallerQuotas,
     private readonly metrics: InferenceGatewayMetrics,
   ) {}
 
@@ -29,21 +34,23 @@ export class InferenceCalls {
   async infer(
     model: string,
     version: string,
-    read: (endpoint: LiveEndpoint) => InferRequest,
-    caller: string,
+    read: (endpoint: ServedEndpoint) => InferRequest,
+    caller: Caller,
     deadlineMs: number,
     trace?: TraceContext,
   ): Promise<Answer> {
     const startedMs = performance.now();
-    let endpoint: LiveEndpoint | undefined;
+    let endpoint: ServedEndpoint | undefined;
     try {
       endpoint = this.routes.get(model, version);
+      this.quotas.take(caller, model);
       const request = read(endpoint);
       this.admission.enter(request.priority);
-      const answer = await this.worked(
-        inTime(this.predictor.infer(endpoint, request, caller, deadlineMs, trace), request.expiresAtMs),
-        startedMs,
-      );
+      const work =
+        endpoint.signature === undefined
+          ? this.predictor.infer(endpoint, request, caller.name, deadlineMs, trace)
+          : this.tensors.infer(endpoint, request, caller.name, deadlineMs, trace);
+      const answer = await this.worked(inTime(work, request.expiresAtMs), startedMs);
       this.metrics.requests.inc({ endpoint: model, outcome: 'ok' });
       this.served.succeeded(answer, performance.now() - startedMs);
       return answer;

@@ -1,7 +1,7 @@
 import type { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Logger } from '#libs/telemetry/logger.js';
-import type { ModelRunner } from '../domain/ports.js';
+import { originOf } from '../domain/tensor-endpoint.js';
 
 const firstDelayMs = 100;
 const maxDelayMs = 2_000;
@@ -18,15 +18,15 @@ export class ModelPreparer {
   private readonly prepared = new Map<string, Set<string>>();
   private readonly preparing = new Set<string>();
 
-  /** @param onPrepared told the endpoint when one of its versions has become ready */
+  /** @param load has one made ready @param onPrepared told the endpoint when one of its versions has become ready */
   constructor(
-    private readonly runner: ModelRunner,
+    private readonly load: (endpoint: string, version: ModelVersion) => Promise<void>,
     private readonly logger: Logger,
     private readonly onPrepared: (endpoint: string) => void,
   ) {}
 
-  isPrepared(endpoint: string, { onnxSha256 }: ModelVersion): boolean {
-    return this.prepared.get(endpoint)?.has(onnxSha256) === true;
+  isPrepared(endpoint: string, version: ModelVersion): boolean {
+    return this.prepared.get(endpoint)?.has(originOf(version)) === true;
   }
 
   /** Begins with what is not ready yet and forgets what is not wanted any more. */
@@ -34,7 +34,7 @@ export class ModelPreparer {
     this.wanted.set(endpoint, wanted);
     const versions = [...wanted.needed, ...(wanted.previous === undefined ? [] : [wanted.previous])];
     const known = this.prepared.get(endpoint) ?? new Set();
-    this.prepared.set(endpoint, new Set(versions.map(({ onnxSha256 }) => onnxSha256).filter((sha) => known.has(sha))));
+    this.prepared.set(endpoint, new Set(versions.map(originOf).filter((origin) => known.has(origin))));
     for (const version of versions) if (!this.isPrepared(endpoint, version)) void this.prepare(endpoint, version);
   }
 
@@ -48,34 +48,35 @@ export class ModelPreparer {
   }
 
   private async prepare(endpoint: string, version: ModelVersion): Promise<void> {
-    const { onnxSha256, features } = version;
-    const key = `${endpoint} ${onnxSha256}`;
+    const origin = originOf(version);
+    const key = `${endpoint} ${origin}`;
     if (this.preparing.has(key)) return;
     this.preparing.add(key);
     let delayMs = firstDelayMs;
     do {
       try {
-        await this.runner.prepare(onnxSha256, features.length);
+        await this.load(endpoint, version);
         this.preparing.delete(key);
-        this.ready(endpoint, onnxSha256);
+        this.ready(endpoint, origin);
         return;
       } catch (error) {
         this.logger.warn('version_not_prepared', { endpoint, version: version.version, error: errorMessage(error) });
-        if (this.isNeeded(endpoint, onnxSha256)) await new Promise((resolve) => setTimeout(resolve, delayMs));
+        if (this.isNeeded(endpoint, origin)) await new Promise((resolve) => setTimeout(resolve, delayMs));
         delayMs = Math.min(maxDelayMs, delayMs * 2);
       }
-    } while (this.isNeeded(endpoint, onnxSha256));
+    } while (this.isNeeded(endpoint, origin));
     this.preparing.delete(key);
   }
 
-  private ready(endpoint: string, onnxSha256: string): void {
+  private ready(endpoint: string, origin: string): void {
     const { needed, previous } = this.wanted.get(endpoint) ?? { needed: [], previous: undefined };
-    if (previous?.onnxSha256 !== onnxSha256 && !needed.some((version) => version.onnxSha256 === onnxSha256)) return;
-    this.prepared.get(endpoint)?.add(onnxSha256);
+    const wanted = previous === undefined ? needed : [...needed, previous];
+    if (!wanted.some((version) => originOf(version) === origin)) return;
+    this.prepared.get(endpoint)?.add(origin);
     this.onPrepared(endpoint);
   }
 
-  private isNeeded(endpoint: string, onnxSha256: string): boolean {
-    return this.wanted.get(endpoint)?.needed.some((version) => version.onnxSha256 === onnxSha256) === true;
+  private isNeeded(endpoint: string, origin: string): boolean {
+    return this.wanted.get(endpoint)?.needed.some((version) => originOf(version) === origin) === true;
   }
 }

@@ -66,7 +66,7 @@ export class OpenInferenceController {
       name,
       version,
       (endpoint) => (asked = readRestRequest(endpoint, request.headers, body)),
-      request.caller!.name,
+      request.caller!,
       Number.POSITIVE_INFINITY,
     );
     const made = restAnswer(answer, asked!.isBinary);

@@ -13,8 +13,8 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type CallContext, type Drain, type DuplexContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
-import type { LiveEndpoint } from '../domain/arms.js';
 import { modelConfig, modelMetadata } from '../domain/model-metadata.js';
+import type { ServedEndpoint } from '../domain/tensor-endpoint.js';
 import { fromMessage, toMessage } from './infer-message.js';
 import { InferStream } from './infer-stream.js';
 import type { InferenceCalls } from './inference-calls.js';
@@ -43,8 +43,8 @@ export function serveOpenInference(
   ): Promise<ModelInferResponse> => {
     const { modelName, modelVersion, unreadable } = request;
     if (unreadable !== undefined) throw new MillraceError('invalid-argument', unreadable);
-    const read = (endpoint: LiveEndpoint) => fromMessage(endpoint, request);
-    return toMessage(await calls.infer(modelName, modelVersion, read, caller.name, deadlineMs, trace));
+    const read = (endpoint: ServedEndpoint) => fromMessage(endpoint, request);
+    return toMessage(await calls.infer(modelName, modelVersion, read, caller, deadlineMs, trace));
   };
   const stream = (
     open: ServerDuplexStream<ReadInferRequest, ModelStreamInferResponse>,

@@ -4,7 +4,9 @@ import {
   type ModelMetadataResponse,
   type ModelStatistics,
 } from '#libs/contracts/generated/inference/v2/inference.js';
-import type { Answer } from '../domain/answer.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
+import { elementsOfRaw } from '#libs/tensors/raw-tensor.js';
+import type { Answer, OutputTensor } from '../domain/answer.js';
 import { rawBytes } from './infer-message.js';
 
 /** An answer over HTTP: JSON, and behind it the outputs that come in binary. */
@@ -18,8 +20,8 @@ export interface RestAnswer {
 export function restAnswer(answer: Answer, isBinary: (output: string) => boolean): RestAnswer {
   const blobs: Buffer[] = [];
   const outputs = answer.outputs.map((output) => {
-    const { name, datatype, shape, values } = output;
-    if (!isBinary(name)) return { name, datatype, shape, data: Array.from(values as ArrayLike<unknown>) };
+    const { name, datatype, shape } = output;
+    if (!isBinary(name)) return { name, datatype, shape, data: jsonData(output) };
     const bytes = rawBytes(output);
     blobs.push(bytes);
     return { name, datatype, shape, parameters: { binary_data_size: bytes.length } };
@@ -29,12 +31,25 @@ export function restAnswer(answer: Answer, isBinary: (output: string) => boolean
       model_name: answer.modelName,
       model_version: answer.modelVersion,
       ...(answer.id === '' ? {} : { id: answer.id }),
+      ...(answer.predictionId === undefined ? {} : { parameters: { prediction_id: answer.predictionId } }),
       ...(answer.fallback ? { parameters: { fallback: true } } : {}),
       outputs,
     }),
   );
   if (blobs.length === 0) return { body: json, jsonBytes: undefined };
   return { body: Buffer.concat([json, ...blobs]), jsonBytes: json.length };
+}
+
+/** @throws MillraceError unimplemented where JSON has no form for the elements, which FP16, BF16 and what is beyond 2^53 need none of in binary */
+function jsonData(output: OutputTensor): unknown[] {
+  if (!('data' in output)) return Array.from(output.values as ArrayLike<unknown>);
+  const elements = elementsOfRaw(output);
+  if (output.datatype.endsWith('INT64') && elements.some((element) => typeof element === 'string'))
+    throw new MillraceError(
+      'unimplemented',
+      `output '${output.name}' has integers beyond 2^53, which JSON does not hold exactly; request it with binary_data`,
+    );
+  return elements;
 }
 
 export function metadataJson({ name, versions, platform, inputs, outputs }: ModelMetadataResponse): object {
@@ -57,7 +72,7 @@ export function configJson(config: ModelConfig): object {
       optional,
     })),
     output: output.map(({ name, dataType, dims }) => ({ name, data_type: DataType[dataType], dims })),
-    dynamic_batching: {},
+    ...(config.schedulingChoice === undefined ? {} : { dynamic_batching: {} }),
     model_transaction_policy: modelTransactionPolicy,
   };
 }

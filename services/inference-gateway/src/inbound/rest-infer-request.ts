@@ -1,11 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { decodeJson } from '#libs/tensors/json-tensor.js';
-import { decodeRaw, shown, type Tensor, type TensorHead } from '#libs/tensors/tensor-codec.js';
-import type { LiveEndpoint } from '../domain/arms.js';
+import { rawFromJson, rawTensor } from '#libs/tensors/raw-tensor.js';
+import { decodeRaw, shown, type TensorHead } from '#libs/tensors/tensor-codec.js';
+import { checkInputs } from '../domain/check-tensors.js';
 import { checkSize, type InferRequest, type RequestedOutput } from '../domain/infer-request.js';
 import { maxElements } from '../domain/read-request.js';
 import { classesOf, expiryOf, priorityOf, flag, type ParameterValue } from '../domain/request-parameters.js';
+import type { ServedEndpoint } from '../domain/tensor-endpoint.js';
 import { rawRequest } from './rest-raw-request.js';
 
 /** A request over HTTP, and which of its outputs are to come back in binary. */
@@ -23,7 +25,11 @@ const refuse = (message: string): never => {
  * A body of POST .../infer: JSON; or, with the binary extension, as many bytes of JSON as `Inference-Header-Content-Length` says and the tensors' raw bytes behind them, in
  * the order of the inputs; 0 of them and the body is one tensor. @throws MillraceError invalid-argument naming what is wrong
  */
-export function readRestRequest(endpoint: LiveEndpoint, headers: IncomingHttpHeaders, body: Buffer): RestInferRequest {
+export function readRestRequest(
+  endpoint: ServedEndpoint,
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+): RestInferRequest {
   const jsonBytes = headerLength(headers, body);
   if (jsonBytes === 0) return { ...rawRequest(endpoint, body), isBinary: () => true };
   const json = parse(body.subarray(0, jsonBytes));
@@ -39,10 +45,11 @@ export function readRestRequest(endpoint: LiveEndpoint, headers: IncomingHttpHea
   const binary = new Map<string, boolean>();
   return {
     id,
-    tensors: tensorsOf(endpoint, inputs, body.subarray(jsonBytes)),
+    ...inputsOf(endpoint, inputs, body.subarray(jsonBytes)),
     outputs: outputs.map((output) => outputOf(output, allBinary, binary)),
     priority: priorityOf((name) => valueOf(parameters[name])),
     expiresAtMs: expiryOf(Object.keys(parameters), (name) => valueOf(parameters[name])),
+    explain: parameters['explain'] !== undefined && flag('explain', valueOf(parameters['explain'])),
     isBinary: (output) => binary.get(output) ?? allBinary,
   };
 }
@@ -70,24 +77,46 @@ function parse(bytes: Buffer): Json {
   return refuse('body: expected a JSON object');
 }
 
-function tensorsOf(endpoint: LiveEndpoint, inputs: readonly unknown[], binary: Buffer): Tensor[] {
+function inputsOf(
+  endpoint: ServedEndpoint,
+  inputs: readonly unknown[],
+  binary: Buffer,
+): Pick<InferRequest, 'tensors' | 'raw'> {
+  const { name } = endpoint.plan;
+  if (endpoint.signature === undefined) {
+    const most = maxElements(endpoint);
+    const json = (head: TensorHead, data: unknown) => decodeJson(head, data, most);
+    return { tensors: tensorsOf(name, inputs, binary, json, (head, bytes) => decodeRaw(name, head, bytes, most)) };
+  }
+  checkInputs(endpoint, inputs.map(headOf));
+  const raw = tensorsOf(name, inputs, binary, rawFromJson, (head, bytes) => rawTensor(name, head, bytes));
+  return { tensors: [], raw };
+}
+
+function tensorsOf<T>(
+  model: string,
+  inputs: readonly unknown[],
+  binary: Buffer,
+  fromJson: (head: TensorHead, data: unknown) => T,
+  fromRaw: (head: TensorHead, bytes: Buffer) => T,
+): T[] {
   let at = 0;
   const tensors = inputs.map((input, i) => {
     const head = headOf(input, i);
     const { data, parameters } = input as Json;
     const bytes = binarySize(head, parametersOf({ parameters }, `input '${shown(head.name)}'`));
-    if (bytes === undefined) return decodeJson(head, data, maxElements(endpoint));
+    if (bytes === undefined) return fromJson(head, data);
     if (data !== undefined)
       refuse(`input '${shown(head.name)}': it has data and binary_data_size, expected one of them`);
     const left = binary.length - at;
     if (bytes > left)
       refuse(`input '${shown(head.name)}': binary_data_size is ${bytes}, and ${left} bytes are left in the body`);
     at += bytes;
-    return decodeRaw(endpoint.plan.name, head, binary.subarray(at - bytes, at), maxElements(endpoint));
+    return fromRaw(head, binary.subarray(at - bytes, at));
   });
   if (at < binary.length)
     refuse(
-      `unexpected additional input data for model '${endpoint.plan.name}': ${binary.length - at} bytes that no input claims by binary_data_size`,
+      `unexpected additional input data for model '${model}': ${binary.length - at} bytes that no input claims by binary_data_size`,
     );
   return tensors;
 }

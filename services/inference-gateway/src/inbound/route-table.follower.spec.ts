@@ -6,6 +6,8 @@ import { featureServiceDigest } from '#libs/definitions/feature-service-digest.j
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { FakeRunner } from '../../test/fakes.js';
+import { FakeTensorRunner } from '../../test/fake-tensors.js';
+import type { LiveEndpoint } from '../domain/arms.js';
 import { RouteTable } from './route-table.follower.js';
 
 const spine = {
@@ -50,6 +52,7 @@ class PreparingRunner extends FakeRunner {
 
 let changed: Map<string, (key: string, value: Buffer | null) => void>;
 let runner: PreparingRunner;
+let tensors: FakeTensorRunner;
 let routes: RouteTable;
 
 beforeEach(async () => {
@@ -66,7 +69,8 @@ beforeEach(async () => {
     info: () => {},
     warn: () => {},
   });
-  routes = new RouteTable(messages, runner, logger);
+  tensors = new FakeTensorRunner();
+  routes = new RouteTable(messages, runner, tensors, logger);
   await routes.start();
   for (const [key, spec] of Object.entries(definitions)) {
     const definition = { specJson: Buffer.from(JSON.stringify(spec)) };
@@ -92,7 +96,7 @@ async function route(live: ModelVersion, candidate?: ModelVersion, previous?: Mo
 describe('the route table', () => {
   it('has the live version, and the candidate with what its rollout says', async () => {
     await route(versionOf('1'), versionOf('2', { features: ['g'] }));
-    const { version, columns, candidate } = routes.get('late', '');
+    const { version, columns, candidate } = routes.get('late', '') as LiveEndpoint;
     expect([version.version, columns]).toEqual(['1', undefined]);
     expect(candidate).toMatchObject({ arm: 'canary', rolloutId: 'r', step: 2, percent: 5, mirror: true });
     expect([candidate!.takesGiven, [...candidate!.columns!]]).toEqual([false, [1]]);
@@ -148,5 +152,49 @@ describe('the route table', () => {
     await route(versionOf('2'), undefined, versionOf('1'));
     expect(routes.get('late', '')).toMatchObject({ version: { version: '2' }, candidate: undefined });
     expect(runner.prepared).toHaveLength(before);
+  });
+});
+
+describe('an endpoint of a tensor model', () => {
+  const define = (key: string, spec: object) => {
+    const definition = { specJson: Buffer.from(JSON.stringify(spec)) };
+    const value = DefinitionChanged.encode(DefinitionChanged.fromPartial({ definition })).finish();
+    changed.get('definitionsChanged')!(key, Buffer.from(value));
+  };
+  const tensorVersion = (version: string, more: Partial<ModelVersion> = {}) =>
+    ModelVersion.fromPartial({ model: 'late', version, onnxSha256: `sha-${version}`, ...more });
+  beforeEach(() => define('Model/late', { name: 'late', task: 'tensors', owners: [] }));
+
+  it('has the signature of its version, once that is known, and needs no feature service', async () => {
+    await route(tensorVersion('1'));
+    expect(routes.get('late', '')).toMatchObject({ plan: { task: 'tensors' }, signature: tensors.signature });
+    expect(runner.prepared).toEqual([]);
+  });
+
+  it('has versions that are served elsewhere, told apart by where', async () => {
+    const upstream = { address: 'a:1', model: 'm', version: '' };
+    const elsewhere = tensorVersion('1', { onnxSha256: '', upstream });
+    await route(elsewhere, tensorVersion('2', { onnxSha256: '', upstream: { ...upstream, model: 'n' } }));
+    expect(routes.get('late', '')).toMatchObject({
+      version: { version: '1' },
+      candidate: { version: { version: '2' } },
+    });
+    expect(tensors.prepared).toEqual(['a:1/m/', 'a:1/n/']);
+  });
+
+  it('has no candidate that takes or gives other tensors', async () => {
+    tensors.signatures.set('sha-2', { ...tensors.signature, outputs: [] });
+    await route(tensorVersion('1'), tensorVersion('2'));
+    expect(routes.get('late', '').candidate).toBeUndefined();
+  });
+
+  it('answers for a version that is named', async () => {
+    await route(tensorVersion('1'), tensorVersion('2'));
+    expect(routes.get('late', '2')).toMatchObject({
+      arm: 'canary',
+      candidate: undefined,
+      signature: tensors.signature,
+    });
+    expect(() => routes.get('late', '3')).toThrow(/version 3 is not found/);
   });
 });

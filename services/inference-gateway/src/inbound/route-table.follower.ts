@@ -1,14 +1,25 @@
 import type { RepositoryIndexResponse_ModelIndex } from '#libs/contracts/generated/inference/v2/inference.js';
 import { type Candidate, type ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type { FeatureViewSpec, Kind, Specs } from '#libs/definitions/definition-kinds.js';
+import { type FeatureViewSpec, isTabular, type Kind, type Specs } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type FollowedDefinition, followDefinitions } from '#libs/messaging/follow-definitions.js';
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { shown } from '#libs/tensors/tensor-codec.js';
-import { endpointOf, type LiveEndpoint, namedVersion } from '../domain/arms.js';
+import { endpointOf, namedVersion } from '../domain/arms.js';
 import { compileEndpoint, type EndpointPlan } from '../domain/endpoint-plan.js';
 import type { ModelRunner } from '../domain/ports.js';
+import {
+  differenceOf,
+  namedTensorVersion,
+  originOf,
+  type ServedEndpoint,
+  type Signature,
+  tensorEndpoint,
+  type TensorPlan,
+  tensorPlan,
+} from '../domain/tensor-endpoint.js';
+import type { TensorRunner } from '../domain/tensor-ports.js';
 import { ModelPreparer } from './model-preparer.js';
 
 /**
@@ -18,17 +29,24 @@ import { ModelPreparer } from './model-preparer.js';
 export class RouteTable {
   private readonly definitions = new Map<string, unknown>();
   private readonly routes = new Map<string, Route>();
-  private readonly plans = new Map<string, EndpointPlan | undefined>();
-  private readonly live = new Map<string, LiveEndpoint>();
+  private readonly plans = new Map<string, EndpointPlan | TensorPlan | undefined>();
+  private readonly live = new Map<string, ServedEndpoint>();
+  /** Of versions of tensor models, by where they run from. */
+  private readonly signatures = new Map<string, Signature>();
   private readonly preparer: ModelPreparer;
   private followers: Consumer[] = [];
 
   constructor(
     private readonly messages: MessageLog,
-    runner: ModelRunner,
+    private readonly runner: ModelRunner,
+    private readonly tensors: TensorRunner,
     private readonly logger: Logger,
   ) {
-    this.preparer = new ModelPreparer(runner, logger, (endpoint) => this.serve(endpoint));
+    this.preparer = new ModelPreparer(
+      (endpoint, version) => this.load(endpoint, version),
+      logger,
+      (endpoint) => this.serve(endpoint),
+    );
   }
 
   /** Resolves when every definition and route that exists is known. */
@@ -45,9 +63,9 @@ export class RouteTable {
   }
 
   /** @param version empty = whichever is to answer; else the live one or the candidate, which then answers everything. @throws MillraceError not-found (no such endpoint or version), unavailable (nothing is live yet) */
-  get(endpoint: string, version: string): LiveEndpoint {
+  get(endpoint: string, version: string): ServedEndpoint {
     const found = this.live.get(endpoint);
-    const answering = found === undefined || version === '' ? found : namedVersion(found, version);
+    const answering = found === undefined || version === '' ? found : named(found, version);
     if (answering !== undefined) return answering;
     const route = this.routes.get(endpoint);
     if (route === undefined || route.deleted)
@@ -65,7 +83,7 @@ export class RouteTable {
 
   isReady(endpoint: string, version: string): boolean {
     const found = this.live.get(endpoint);
-    return found !== undefined && (version === '' || namedVersion(found, version) !== undefined);
+    return found !== undefined && (version === '' || named(found, version) !== undefined);
   }
 
   has(endpoint: string): boolean {
@@ -120,40 +138,65 @@ export class RouteTable {
     const plan = this.planOf(endpoint);
     if (live === undefined || plan === undefined) return;
     const before = this.live.get(endpoint);
-    if (!this.preparer.isPrepared(endpoint, live)) {
+    if (!this.isLoaded(endpoint, plan, live)) {
       // The version before answers on; what was tried beside it was of a route that is over.
       if (before !== undefined) this.live.set(endpoint, { ...before, candidate: undefined });
       return;
     }
     const ready = candidate !== undefined && this.isReadyBeside(endpoint, live, candidate) ? candidate : undefined;
-    this.live.set(endpoint, endpointOf(plan, live, ready));
-    if (before?.version.onnxSha256 !== live.onnxSha256 || before.version.version !== live.version)
+    this.live.set(endpoint, this.endpointOf(plan, live, ready));
+    if (before === undefined || originOf(before.version) !== originOf(live) || before.version.version !== live.version)
       this.logger.info('version_live', { endpoint, version: live.version, onnxSha256: live.onnxSha256 });
   }
 
   private isReadyBeside(endpoint: string, live: ModelVersion, { version }: Candidate): boolean {
-    if (version === undefined || !this.preparer.isPrepared(endpoint, version)) return false;
+    if (version === undefined || !this.isLoaded(endpoint, this.planOf(endpoint)!, version)) return false;
+    const [ours, theirs] = [this.signatures.get(originOf(live)), this.signatures.get(originOf(version))];
+    const difference = ours && theirs && differenceOf(ours, theirs);
+    if (difference !== undefined) return this.refuseCandidate(endpoint, version, difference);
     if (version.featureServiceDigest === live.featureServiceDigest) return true;
-    this.logger.warn('candidate_not_comparable', {
+    return this.refuseCandidate(
       endpoint,
-      version: version.version,
-      problem: `trained on feature service ${version.featureServiceDigest.slice(0, 12)}, the live version on ${live.featureServiceDigest.slice(0, 12)}`,
-    });
+      version,
+      `trained on feature service ${version.featureServiceDigest.slice(0, 12)}, the live version on ${live.featureServiceDigest.slice(0, 12)}`,
+    );
+  }
+
+  private refuseCandidate(endpoint: string, { version }: ModelVersion, problem: string): false {
+    this.logger.warn('candidate_not_comparable', { endpoint, version, problem });
     return false;
   }
 
+  /** Of a tensor model that it is loaded is not enough: what it takes has to be known. */
+  private isLoaded(endpoint: string, plan: EndpointPlan | TensorPlan, version: ModelVersion): boolean {
+    if (!this.preparer.isPrepared(endpoint, version)) return false;
+    return plan.task !== 'tensors' || this.signatures.has(originOf(version));
+  }
+
+  private async load(endpoint: string, version: ModelVersion): Promise<void> {
+    if (this.planOf(endpoint)?.task !== 'tensors')
+      return this.runner.prepare(version.onnxSha256, version.features.length);
+    this.signatures.set(originOf(version), await this.tensors.prepare(version));
+  }
+
+  private endpointOf(plan: EndpointPlan | TensorPlan, live: ModelVersion, candidate?: Candidate): ServedEndpoint {
+    if (plan.task !== 'tensors') return endpointOf(plan, live, candidate);
+    return tensorEndpoint(plan, live, this.signatures.get(originOf(live))!, candidate);
+  }
+
   /** Undefined while a definition that it needs is not known. */
-  private planOf(endpoint: string): EndpointPlan | undefined {
+  private planOf(endpoint: string): EndpointPlan | TensorPlan | undefined {
     if (!this.plans.has(endpoint)) this.plans.set(endpoint, this.compile(endpoint));
     return this.plans.get(endpoint);
   }
 
-  private compile(name: string): EndpointPlan | undefined {
+  private compile(name: string): EndpointPlan | TensorPlan | undefined {
     const endpoint = this.spec('Endpoint', name);
     const model = endpoint && this.spec('Model', endpoint.model);
-    const service = model && this.spec('FeatureService', model.features);
+    if (endpoint && model && !isTabular(model)) return tensorPlan(endpoint);
+    const service = model && isTabular(model) ? this.spec('FeatureService', model.features) : undefined;
     const spine = service && this.spec('Stream', service.spine);
-    if (!endpoint || !model || !service || !spine) return undefined;
+    if (!endpoint || !model || !isTabular(model) || !service || !spine) return undefined;
     return compileEndpoint({ endpoint, model, service, views: this.views(), spine });
   }
 
@@ -165,4 +208,8 @@ export class RouteTable {
   private spec<K extends Kind>(kind: K, name: string): Specs[K] | undefined {
     return this.definitions.get(`${kind}/${name}`) as Specs[K] | undefined;
   }
+}
+
+function named(endpoint: ServedEndpoint, version: string): ServedEndpoint | undefined {
+  return endpoint.signature === undefined ? namedVersion(endpoint, version) : namedTensorVersion(endpoint, version);
 }

@@ -1,7 +1,7 @@
 import type { Notes, Unlogged } from '../domain/ports.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 
-type AnswerMetrics = Pick<InferenceGatewayMetrics, 'predictions' | 'fallbacks' | 'latencySeconds'>;
+type AnswerMetrics = Pick<InferenceGatewayMetrics, 'predictions' | 'explained' | 'fallbacks' | 'latencySeconds'>;
 type NoteMetrics = Pick<InferenceGatewayMetrics, 'shadows' | 'unmirrored' | 'failures'>;
 
 /** Counts the rows of one request as they have been kept. @param nowMs performance.now() */
@@ -14,6 +14,7 @@ export function countAnswer(metrics: AnswerMetrics, rows: readonly Unlogged[], n
   metrics.predictions.inc({ endpoint, model_version: prediction.modelVersion, arm }, same);
   if (other !== undefined)
     metrics.predictions.inc({ endpoint, model_version: other.modelVersion, arm: other.arm }, rows.length - same);
+  if (prediction.explained) metrics.explained.inc({ endpoint }, rows.length);
   if (prediction.fallback) metrics.fallbacks.inc({ endpoint }, rows.length);
   metrics.latencySeconds.observe({ endpoint, arm: other === undefined ? arm : 'mixed' }, (nowMs - startedMs) / 1_000);
 }

@@ -1,12 +1,14 @@
 import CircuitBreaker from 'opossum';
-import type { InferBatch, InferResult } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import type { InferBatch, InferResult, PrepareResponse } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { InferenceWorkerClient, InferenceWorkerService } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { type ErrorCode, MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
-import { ModelRunner, type RunLane } from '../domain/ports.js';
+import { type Explanation, type ExplanationQuestion, ModelRunner, type RunLane } from '../domain/ports.js';
+import { askExplanation } from './ask-explanation.js';
+import type { Signature } from '../domain/tensor-endpoint.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
 import { startQuestionSpans } from './question-spans.js';
 import { TurnBatcher } from './turn-batcher.js';
@@ -23,6 +25,8 @@ interface Question {
 
 type Batch = Omit<InferBatch, 'batchId'>;
 
+const noRows = { rows: 1, features: 0, input: Buffer.alloc(0), explain: false, backgroundSha256: '' } as const;
+
 type Ask = (batch: Batch) => Promise<InferResult>;
 
 /** One worker: its stream, and a breaker that stops asking while it fails. A wrong question is not a failure of the worker, and a candidate's failures are its own. */
@@ -37,7 +41,7 @@ class Worker {
     const name = `inference-worker ${address}`;
     this.peer = new Peer(InferenceWorkerClient, name, address, token);
     this.stream = new MultiplexedStream(name, () => this.peer.stub.infer(this.peer.metadata));
-    this.ask = async (batch) => checked(await this.stream.ask(batch, timeoutMs));
+    this.ask = async (batch) => checked(await this.stream.ask(batch, timeoutMs), batch.tensors.length > 0);
     this.breakers = { live: breakerOf(this.ask), canary: breakerOf(this.ask) };
   }
 }
@@ -63,8 +67,10 @@ const codes: Record<string, ErrorCode> = {
   'run-failed': 'internal',
 };
 
-function checked(result: InferResult): InferResult {
+/** @param asked by the tensors that a caller sent: of a wrong shape they are the caller's fault, not ours */
+function checked(result: InferResult, asked: boolean): InferResult {
   if (result.errorCode === '') return result;
+  if (asked && result.errorCode === 'bad-shape') throw new MillraceError('invalid-argument', result.errorMessage);
   throw new MillraceError(codes[result.errorCode] ?? 'internal', `inference-worker: ${result.errorMessage}`);
 }
 
@@ -78,6 +84,7 @@ export class WorkerPoolClient extends ModelRunner {
     token: string,
     private readonly timeoutMs: number,
     private readonly tracing: Tracing = tracingOff,
+    private readonly explainTimeoutMs = 10_000,
   ) {
     super();
     this.workers = addresses.map((address) => new Worker(address, token, timeoutMs));
@@ -96,10 +103,47 @@ export class WorkerPoolClient extends ModelRunner {
   }
 
   override async prepare(onnxSha256: string, features: number): Promise<void> {
+    await this.prepareAll(onnxSha256, features);
+  }
+
+  /** What a model of any kind takes and gives, once a worker has loaded it. */
+  async signatureOf(onnxSha256: string): Promise<Signature> {
+    const { inputs, outputs } = await this.prepareAll(onnxSha256, 0);
+    return { inputs, outputs };
+  }
+
+  /** A batch of one request, alone: tensors of a model of any kind are not joined with others. */
+  runTensors(
+    batch: Pick<Batch, 'onnxSha256' | 'tensors' | 'outputNames'>,
+    lane: RunLane,
+    trace: TraceContext | undefined,
+  ): Promise<InferResult> {
+    return this.fireTraced([{ trace }], lane, { ...noRows, ...batch, timeoutMs: this.timeoutMs });
+  }
+
+  private async prepareAll(onnxSha256: string, features: number): Promise<PrepareResponse> {
     const outcomes = await Promise.allSettled(
       this.workers.map(({ peer }) => peer.call((stub) => stub.prepare, { onnxSha256, features }, 30_000)),
     );
     if (outcomes.every((outcome) => outcome.status === 'rejected')) throw (outcomes[0] as PromiseRejectedResult).reason;
+    return outcomes.find((outcome) => outcome.status === 'fulfilled')!.value;
+  }
+
+  override async explain(question: ExplanationQuestion): Promise<Explanation> {
+    const spans = startQuestionSpans(this.tracing, InferenceWorkerService.infer.path, undefined, [question]);
+    const asks = this.byLoad('live').map(
+      ({ stream }) =>
+        async (batch: Batch, timeoutMs: number) =>
+          checked(await stream.ask(batch, timeoutMs), false),
+    );
+    try {
+      const explanation = await askExplanation(asks, question, this.explainTimeoutMs, spans.traceparents);
+      spans.end();
+      return explanation;
+    } catch (error) {
+      spans.end(error);
+      throw error;
+    }
   }
 
   close(): void {
@@ -155,7 +199,7 @@ export class WorkerPoolClient extends ModelRunner {
 
   /** A batch that goes to another worker is one span still: what its requests waited for. */
   private async fireTraced(
-    group: readonly Question[],
+    group: readonly Pick<Question, 'trace'>[],
     lane: RunLane,
     batch: Omit<Batch, 'traceparents'>,
   ): Promise<InferResult> {

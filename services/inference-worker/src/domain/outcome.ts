@@ -18,6 +18,17 @@ export interface Fault {
   readonly message: string;
 }
 
+/** What the features of a batch's rows contributed. */
+export interface Explanation {
+  readonly ok: true;
+  /** float64, row-major [rows, features], in the margin's unit. */
+  readonly contributions: Float64Array;
+  /** With a row's contributions it makes up the row's margin. */
+  readonly baseValue: number;
+  /** Exact, of a tree ensemble; sampled, of any other model. */
+  readonly by: 'tree-shap' | 'permutation-shap';
+}
+
 export interface Scored {
   readonly ok: true;
   /** Answer to tensors, instead of output and columns. */
@@ -27,6 +38,8 @@ export interface Scored {
   readonly columns: number;
   /** The longest run that had rows of this batch, in microseconds. */
   readonly runUs: number;
+  /** Of a batch that asked for it. */
+  readonly explanation?: Explanation;
 }
 
 export type InferOutcome = Scored | Fault;

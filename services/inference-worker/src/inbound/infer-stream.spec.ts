@@ -2,8 +2,10 @@ import { Duplex } from 'node:stream';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { InferBatch, type InferResult } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import { FakeExplainer, RecordingExplanations } from '../../test/explaining-fakes.js';
 import { FakeLoader, FakeModel, RecordingObserver } from '../../test/fakes.js';
 import { BatchScheduler } from '../domain/batch-scheduler.js';
+import { Explanations } from '../domain/explanations.js';
 import { ModelPool } from '../domain/model-pool.js';
 import { InferStream } from './infer-stream.js';
 
@@ -50,9 +52,11 @@ describe('InferStream', () => {
   let observer: RecordingObserver;
   let call: FakeCall;
   let nowMs: number;
+  let explainer: FakeExplainer;
 
   beforeEach(() => {
     nowMs = 0;
+    explainer = new FakeExplainer();
     const loader = new FakeLoader();
     model = loader.add('m', new FakeModel(2, 64));
     observer = new RecordingObserver();
@@ -62,9 +66,25 @@ describe('InferStream', () => {
     void new InferStream(
       call as unknown as ServerDuplexStream<InferBatch, InferResult>,
       scheduler,
+      new Explanations(scheduler, explainer, 100, new RecordingExplanations(), () => nowMs),
       observer,
       () => nowMs,
     );
+  });
+
+  it('answers contributions where a batch asks for them, as float64', async () => {
+    call.push(batch(1, { explain: true, backgroundSha256: 'b' }));
+    await turns(8);
+    explainer.finish();
+    await turns(2);
+    call.readOne();
+    const [result] = call.results;
+    expect(result).toMatchObject({ batchId: 1, errorCode: '', baseValue: 0.5, explainedBy: 'tree-shap', columns: 2 });
+    expect(result!.contributions.readDoubleLE(8)).toBe(Buffer.from(batch(1).input).readFloatLE(4));
+    call.push(batch(2));
+    await turns(8);
+    call.readOne();
+    expect(call.results[1]).toMatchObject({ batchId: 2, contributions: Buffer.alloc(0), explainedBy: '' });
   });
 
   it('answers by batch_id, and counts the answers', async () => {

@@ -4,6 +4,8 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { CallContext } from '#libs/rpc/grpc-server.js';
 import type { RpcSpan } from '#libs/rpc/rpc-spans.js';
 import type { BatchScheduler } from '../domain/batch-scheduler.js';
+import type { Explanations } from '../domain/explanations.js';
+import type { InferItem } from '../domain/lane.js';
 import type { InferOutcome } from '../domain/outcome.js';
 import type { WorkerObserver } from '../domain/ports.js';
 import { faultErrors } from './fault-errors.js';
@@ -20,6 +22,7 @@ export class InferStream {
   constructor(
     private readonly stream: ServerDuplexStream<InferBatch, InferResult>,
     private readonly scheduler: BatchScheduler,
+    private readonly explanations: Explanations,
     private readonly observer: WorkerObserver,
     private readonly nowMs: () => number,
     private readonly messageSpan?: CallContext['messageSpan'],
@@ -33,7 +36,7 @@ export class InferStream {
   private submit(batch: InferBatch): void {
     this.unanswered += 1;
     const span = this.messageSpan?.(batch.traceparents);
-    this.scheduler.submit(batch.onnxSha256, {
+    const item: InferItem = {
       rows: batch.tensors.length > 0 ? Math.max(1, batch.rows) : batch.rows,
       features: batch.features,
       input: batch.input,
@@ -41,7 +44,9 @@ export class InferStream {
       expiresAtMs: batch.timeoutMs === 0 ? Infinity : this.nowMs() + batch.timeoutMs,
       isAbandoned: () => !this.open,
       answer: (outcome) => this.answer(batch, outcome, span),
-    });
+    };
+    if (batch.explain) this.explanations.submit(batch, item);
+    else this.scheduler.submit(batch.onnxSha256, item);
   }
 
   private answer(batch: InferBatch, outcome: InferOutcome, span: RpcSpan | undefined): void {
@@ -76,5 +81,10 @@ function toResult(batchId: number, outcome: InferOutcome): InferResult {
   const base = InferResult.create({ batchId });
   if (!outcome.ok) return { ...base, errorCode: outcome.code, errorMessage: outcome.message };
   if (outcome.tensors !== undefined) return { ...base, tensors: [...outcome.tensors], runUs: outcome.runUs };
-  return { ...base, output: outcome.output, columns: outcome.columns, runUs: outcome.runUs };
+  const { output, columns, runUs, explanation } = outcome;
+  if (explanation === undefined) return { ...base, output, columns, runUs };
+  const { contributions, baseValue, by } = explanation;
+  const { buffer, byteOffset, byteLength } = contributions;
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  return { ...base, output, columns, runUs, contributions: bytes, baseValue, explainedBy: by };
 }

@@ -12,6 +12,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { BatchScheduler } from '../domain/batch-scheduler.js';
+import type { Explanations } from '../domain/explanations.js';
 import type { ModelPool } from '../domain/model-pool.js';
 import type { TensorSpec } from '../domain/named-tensor.js';
 import type { WorkerObserver } from '../domain/ports.js';
@@ -23,6 +24,7 @@ export class InferenceWorkerGrpc implements OnModuleInit {
     private readonly server: GrpcServer,
     private readonly pool: ModelPool,
     private readonly scheduler: BatchScheduler,
+    private readonly explanations: Explanations,
     private readonly observer: WorkerObserver,
   ) {}
 
@@ -30,7 +32,14 @@ export class InferenceWorkerGrpc implements OnModuleInit {
     this.server.addService(InferenceWorkerService, {
       infer: handle.duplex<InferBatch, InferResult>(
         (stream, { messageSpan }) =>
-          void new InferStream(stream, this.scheduler, this.observer, () => performance.now(), messageSpan),
+          void new InferStream(
+            stream,
+            this.scheduler,
+            this.explanations,
+            this.observer,
+            () => performance.now(),
+            messageSpan,
+          ),
       ),
       prepare: handle.unary((request: PrepareRequest) => this.prepare(request)),
     });

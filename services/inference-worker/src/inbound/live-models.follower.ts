@@ -38,7 +38,8 @@ function namedBy(value: Buffer | null): ModelRef[] {
 }
 
 function refOf(version: ModelVersion | undefined): ModelRef | undefined {
-  return version === undefined
+  // What is served elsewhere has no file.
+  return version === undefined || version.upstream !== undefined
     ? undefined
     : { name: `${version.model}@${version.version}`, sha256: version.onnxSha256 };
 }

@@ -1,5 +1,11 @@
 import { decodeValidEvent, isWatermark } from '#libs/contracts/event-record.js';
-import type { ColumnType, ModelSpec, StreamSpec } from '#libs/definitions/definition-kinds.js';
+import {
+  type ColumnType,
+  isTabular,
+  type ModelSpec,
+  type StreamSpec,
+  type TabularModelSpec,
+} from '#libs/definitions/definition-kinds.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import { compileExpression, type CompiledExpression } from '#libs/expressions/compile-expression.js';
 import { type FollowedDefinition, followDefinitions } from '#libs/messaging/follow-definitions.js';
@@ -22,7 +28,7 @@ interface LabelPlan {
 /** Labels as they come: the events of every stream that a model names for its truth. A model that appears later gets the labels of the past too. */
 export class LabelsConsumer {
   private readonly streams = new Map<string, StreamSpec>();
-  private readonly models = new Map<string, ModelSpec>();
+  private readonly models = new Map<string, TabularModelSpec>();
   private readonly plans = new Map<string, readonly LabelPlan[]>();
   private readonly consumers = new Map<string, Consumer>();
   private follower: Consumer | undefined;
@@ -56,7 +62,7 @@ export class LabelsConsumer {
     const table: Map<string, unknown> | undefined =
       kind === 'Stream' ? this.streams : kind === 'Model' ? this.models : undefined;
     if (table === undefined) return;
-    if (spec === undefined) table.delete(name);
+    if (spec === undefined || (kind === 'Model' && !isTabular(spec as ModelSpec))) table.delete(name);
     else table.set(name, spec);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => (this.work = this.work.then(() => this.followAll())), settleMs);
@@ -123,7 +129,7 @@ export class LabelsConsumer {
   }
 }
 
-function compileLabel(model: ModelSpec, stream: StreamSpec): LabelPlan {
+function compileLabel(model: TabularModelSpec, stream: StreamSpec): LabelPlan {
   const scope: Record<string, ColumnType> = Object.fromEntries(
     [...stream.schema, ...stream.derive].map(({ name, type }) => [name, type]),
   );

@@ -2,7 +2,7 @@ import type {
   GetPerformanceRequest,
   GetPerformanceResponse,
 } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
-import type { ModelSpec } from '#libs/definitions/definition-kinds.js';
+import type { TabularModelSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { LoggedScores } from '../domain/logged-scores.js';
 import { conceptOf, performanceOf, segmentsOf, windowsOf } from '../domain/performance.js';
@@ -16,7 +16,7 @@ const mostWindows = 1_000;
 interface Known {
   /** Name of the model, by endpoint. */
   readonly endpoints: ReadonlyMap<string, string>;
-  readonly models: ReadonlyMap<string, ModelSpec>;
+  readonly models: ReadonlyMap<string, TabularModelSpec>;
 }
 
 /** How good an endpoint's predictions are: where labels came, and before. */
@@ -48,7 +48,10 @@ export class PerformanceHandler {
   private checkSegment(endpoint: string, segment: string): void {
     const model = this.known.models.get(this.known.endpoints.get(endpoint) ?? '');
     if (model === undefined)
-      throw new MillraceError('invalid-argument', `segment: ${segment}, but endpoint "${endpoint}" is not defined`);
+      throw new MillraceError(
+        'invalid-argument',
+        `segment: ${segment}, but endpoint "${endpoint}" is not defined, or of a model without labels`,
+      );
     if (!model.segments.includes(segment))
       throw new MillraceError(
         'invalid-argument',

@@ -1,6 +1,12 @@
 import { ModelVersionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
 import type { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type { EndpointSpec, ModelSpec, MonitorSpec } from '#libs/definitions/definition-kinds.js';
+import {
+  type EndpointSpec,
+  isTabular,
+  type ModelSpec,
+  type MonitorSpec,
+  type TabularModelSpec,
+} from '#libs/definitions/definition-kinds.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import { followDefinitions } from '#libs/messaging/follow-definitions.js';
 import type { Consumer, MessageLog } from '#libs/messaging/message-log.js';
@@ -9,7 +15,7 @@ import type { Logger } from '#libs/telemetry/logger.js';
 /** What there is to watch, as it is now: Monitors and models by name, the model of an endpoint, versions by `<model>@<version>`. */
 export class WatchedFollower {
   readonly monitors = new Map<string, MonitorSpec>();
-  readonly models = new Map<string, ModelSpec>();
+  readonly models = new Map<string, TabularModelSpec>();
   readonly endpoints = new Map<string, string>();
   readonly versions = new Map<string, ModelVersion>();
   private followers: Consumer[] = [];
@@ -22,7 +28,7 @@ export class WatchedFollower {
   async start(): Promise<void> {
     const definitions = await followDefinitions(this.log, this.logger, ({ kind, name, spec }) => {
       if (kind === 'Monitor') set(this.monitors, name, spec as MonitorSpec | undefined);
-      if (kind === 'Model') set(this.models, name, spec as ModelSpec | undefined);
+      if (kind === 'Model') set(this.models, name, tabular(spec as ModelSpec | undefined));
       if (kind === 'Endpoint') set(this.endpoints, name, (spec as EndpointSpec | undefined)?.model);
     });
     this.followers = [definitions, await this.log.follow('modelsChanged', (key, value) => this.onVersion(key, value))];
@@ -41,6 +47,11 @@ export class WatchedFollower {
       this.logger.error('model_version_not_read', { key, error: errorMessage(error) });
     }
   }
+}
+
+/** What a tensor model answers has no labels, and nothing of it is watched here. */
+function tabular(model: ModelSpec | undefined): TabularModelSpec | undefined {
+  return model !== undefined && isTabular(model) ? model : undefined;
 }
 
 function set<T>(table: Map<string, T>, name: string, value: T | undefined): void {

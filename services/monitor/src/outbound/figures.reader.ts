@@ -1,6 +1,6 @@
 import type { FeatureDrift, GetDriftResponse } from '#libs/contracts/generated/millrace/monitor/v1/monitor.js';
 import type { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type { DriftStatistic, ModelSpec, MonitorSpec } from '#libs/definitions/definition-kinds.js';
+import type { DriftStatistic, TabularModelSpec, MonitorSpec } from '#libs/definitions/definition-kinds.js';
 import { logloss } from '#libs/numeric/probability-scores.js';
 import { measureDrift } from '../domain/measure-drift.js';
 import type { LoggedScores } from '../domain/logged-scores.js';
@@ -18,7 +18,7 @@ const windowsBefore = 7;
 const leastRowsBefore = 100;
 
 interface Known {
-  readonly models: ReadonlyMap<string, ModelSpec>;
+  readonly models: ReadonlyMap<string, TabularModelSpec>;
   readonly versions: ReadonlyMap<string, ModelVersion>;
 }
 

@@ -3,6 +3,7 @@ import { type ApprovalPolicy, sealApprovalContent } from '#libs/definitions/appr
 import type { EndpointSpec, PolicySpec } from '#libs/definitions/definition-kinds.js';
 import { approvalConditions, type ConditionValues } from '#libs/expressions/conditions.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { servedFrom } from './upstream.js';
 import type { StoredDefinition } from './plan-changes.js';
 
 type Definitions = ReadonlyMap<string, StoredDefinition>;
@@ -59,6 +60,7 @@ export function approvalNeed(definitions: Definitions, offer: Offer): ApprovalNe
     version: {
       number: candidate.version,
       onnxSha256,
+      ...(candidate.upstream === undefined ? {} : { upstream: servedFrom(candidate) }),
       datasetSha256,
       referenceSha256,
       runId,

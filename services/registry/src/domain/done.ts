@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AuditEvent } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import type { ModelVersion, Rollout, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { AccessAction } from '#libs/definitions/definition-kinds.js';
+import { servedFrom } from './upstream.js';
 import type { PlannedChange } from './plan-changes.js';
 
 /** What was done, for the audit log: names, versions and digests, never data. It is written in the transaction of what it tells of. */
@@ -24,7 +25,8 @@ export function definitionDone(caller: string, { kind, name, action, generation,
 
 export function versionDone(caller: string, version: ModelVersion): AuditEvent {
   const { model, onnxSha256, datasetSha256, runId, codeCommit, featureServiceDigest } = version;
-  const details = { onnxSha256, datasetSha256, runId, codeCommit, featureServiceDigest };
+  const upstream = version.upstream === undefined ? {} : { upstream: servedFrom(version) };
+  const details = { onnxSha256, datasetSha256, runId, codeCommit, featureServiceDigest, ...upstream };
   return done(caller, 'train', `models/${model}@${version.version}`, 'CreateModelVersion', details);
 }
 

@@ -3,10 +3,12 @@ import {
   type FeatureServiceSpec,
   type FeatureViewSpec,
   featureNames,
+  isTabular,
   type Kind,
   type ModelSpec,
   type Specs,
   type StreamSpec,
+  type TabularModelSpec,
 } from '#libs/definitions/definition-kinds.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
@@ -27,6 +29,12 @@ export function needDefinition<S extends Specs[Kind]>(definitions: Definitions, 
  */
 export function checkVersion(version: ModelVersion, definitions: Definitions): void {
   const model = needDefinition<ModelSpec>(definitions, 'Model', version.model);
+  if (!isTabular(model)) return checkTensors(version);
+  if (version.upstream !== undefined)
+    throw new MillraceError(
+      'invalid-argument',
+      `upstream: model ${version.model} is of task ${model.task}, and only versions of task tensors are served elsewhere`,
+    );
   if (version.featureService !== model.features)
     throw new MillraceError(
       'invalid-argument',
@@ -42,6 +50,7 @@ export function checkVersion(version: ModelVersion, definitions: Definitions): v
  */
 export function checkFits(version: ModelVersion, definitions: Definitions): void {
   const model = needDefinition<ModelSpec>(definitions, 'Model', version.model);
+  if (!isTabular(model)) return checkTensors(version);
   const current = digestOfService(definitions, model.features);
   if (version.featureServiceDigest !== current)
     throw new MillraceError(
@@ -51,8 +60,16 @@ export function checkFits(version: ModelVersion, definitions: Definitions): void
   checkFeatures(version, model, definitions);
 }
 
+function checkTensors({ model, features, featureService, featureServiceDigest }: ModelVersion): void {
+  if (features.length > 0 || featureService !== '' || featureServiceDigest !== '')
+    throw new MillraceError(
+      'invalid-argument',
+      `features: model ${model} is of task tensors, whose versions read no features and have no feature service`,
+    );
+}
+
 /** A pipeline may choose features: some of the service's, in its order, each once. */
-function checkFeatures({ features }: ModelVersion, model: ModelSpec, definitions: Definitions): void {
+function checkFeatures({ features }: ModelVersion, model: TabularModelSpec, definitions: Definitions): void {
   const names = featureNames(needDefinition<FeatureServiceSpec>(definitions, 'FeatureService', model.features));
   const chosen = new Set(features);
   if (features.length > 0 && names.filter((name) => chosen.has(name)).join() === features.join()) return;

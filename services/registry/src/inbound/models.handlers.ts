@@ -17,10 +17,13 @@ import type { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { refuseUnapproved } from '../domain/approval-need.js';
 import { aliasDone, liveDone, versionDone } from '../domain/done.js';
 import { type Mover, supersede } from '../domain/rollout-machine.js';
+import { checkUpstream, servedFrom } from '../domain/upstream.js';
 import { checkFits, checkVersion, needDefinition } from '../domain/version-fit.js';
 import type { RegistryDatabase, RegistryTransaction } from '../outbound/registry-database.js';
 
 const sha256 = /^[0-9a-f]{64}$/;
+/** A worker holds a model's file and its session in memory. */
+const maxModelBytes = 512 * 2 ** 20;
 const aliasPattern = /^[a-z][a-z0-9-]{0,62}$/;
 
 /** Runs, model versions, and what is live. */
@@ -45,16 +48,11 @@ export class ModelsHandlers {
 
   /** The same run with the same bytes gives the version that it gave before. */
   async createVersion(version: ModelVersion, { caller }: CallContext): Promise<ModelVersion> {
-    if (!sha256.test(version.onnxSha256) || !(await this.artifacts.has(version.onnxSha256)))
-      throw new MillraceError(
-        'failed-precondition',
-        `onnx_sha256: artifact "${version.onnxSha256}" is not in the store; put it first`,
-      );
+    if (version.upstream !== undefined) checkUpstream(version, version.upstream);
+    else await this.checkFile(version);
     const created = await this.database.change(async (transaction) => {
       const existing = await transaction.versions(version.model);
-      const same = existing.find(
-        ({ runId, onnxSha256 }) => runId === version.runId && onnxSha256 === version.onnxSha256,
-      );
+      const same = existing.find((one) => one.runId === version.runId && servedFrom(one) === servedFrom(version));
       if (same !== undefined) return same;
       checkVersion(version, await transaction.definitions());
       const made = {
@@ -70,6 +68,20 @@ export class ModelsHandlers {
     });
     this.onChange();
     return created;
+  }
+
+  private async checkFile({ onnxSha256 }: ModelVersion): Promise<void> {
+    const sizeBytes = sha256.test(onnxSha256) ? await this.artifacts.sizeOf(onnxSha256) : undefined;
+    if (sizeBytes === undefined)
+      throw new MillraceError(
+        'failed-precondition',
+        `onnx_sha256: artifact "${onnxSha256}" is not in the store; put it first`,
+      );
+    if (sizeBytes < 1 || sizeBytes > maxModelBytes)
+      throw new MillraceError(
+        'invalid-argument',
+        `onnx_sha256: the artifact has ${sizeBytes} bytes; a model file has 1 to ${maxModelBytes}`,
+      );
   }
 
   async listVersions({ model }: ListModelVersionsRequest): Promise<ListModelVersionsResponse> {

@@ -9,6 +9,7 @@ import { readSql } from '#libs/storage/sql-file.js';
 import { moveDone } from '../domain/done.js';
 import type { PlannedChange, StoredDefinition } from '../domain/plan-changes.js';
 import { isUnderWay } from '../domain/rollout-machine.js';
+import { servedFrom } from '../domain/upstream.js';
 
 /** Serialises every change of the registry: changes are rare, and each sees all before it. */
 const changeLock = 7_101;
@@ -97,7 +98,7 @@ export class RegistryTransaction {
         version.model,
         Number(version.version),
         version.runId,
-        version.onnxSha256,
+        servedFrom(version),
         Buffer.from(ModelVersion.encode({ ...version, aliases: [] }).finish()),
       ],
     );

@@ -15,6 +15,7 @@ import numpy as np
 
 from .algorithms import load_algorithm
 from .algorithms.base import FitRequest, Fitted
+from .background import background_rows
 from .data import TRAIN, VALIDATE, Dataset, Rows, load_dataset, sha256_of
 from .errors import JobError
 from .metrics import binary_metrics, regression_metrics
@@ -82,6 +83,9 @@ class Job:
         fitted = self._fit(params, self._report_round)
         self._fitted_model = fitted.model
         self._write(self._algorithm.model_file, "model", lambda path: self._algorithm.save(fitted.model, spec.features, spec.task, path))
+        # Row-major float32 [n, F], little-endian.
+        background = background_rows(self._data.train.x, spec.seed).astype("<f4").tobytes()
+        self._write("background.f32", "background", lambda path: path.write_bytes(background))
         self.result.details |= {"params": fitted.params, "fit": fitted.details}
         self._measure(TRAIN, self._data.train, self._native)
         self._measure(VALIDATE, self._data.validate, self._native)

@@ -59,6 +59,8 @@ class JobsTest(unittest.TestCase):
                 trained, made = self.finished(f"{algorithm}-train", algorithm=algorithm, params=params)
                 self.assertEqual((trained["metrics"]["train.rows"], trained["metrics"]["validate.rows"]), (3420, 2280))
                 self.assertGreater(trained["metrics"]["validate.auc"], 0.75)
+                background = np.fromfile(made["background"]["path"], dtype="<f4").reshape(-1, len(FEATURES))
+                self.assertEqual(background.shape, (100, len(FEATURES)))
                 inputs = {"model": made["model"]["path"], "model_sha256": made["model"]["sha256"]}
 
                 _, made = self.finished(f"{algorithm}-convert", algorithm=algorithm, kind="convert", inputs=inputs, data=None)
@@ -130,6 +132,7 @@ class JobsTest(unittest.TestCase):
             runs = [self.finished(f"{algorithm}-{n}", algorithm=algorithm, params=params, then=["convert"])[1] for n in (1, 2)]
             self.assertEqual(runs[0]["model"]["sha256"], runs[1]["model"]["sha256"], algorithm)
             self.assertEqual(runs[0]["onnx"]["sha256"], runs[1]["onnx"]["sha256"], algorithm)
+            self.assertEqual(runs[0]["background"]["sha256"], runs[1]["background"]["sha256"], algorithm)
 
     def test_a_search_starts_from_the_defaults_and_is_no_worse(self) -> None:
         plain, _ = self.finished("plain", params={"num_iterations": 60})

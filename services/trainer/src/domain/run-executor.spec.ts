@@ -41,6 +41,7 @@ class FakeJobs extends JobRunner {
         ['model', file('model.txt')],
         ['onnx', file('model.onnx')],
         ['reference', file('reference.json')],
+        ['background', file('background.f32')],
       ]),
       onnx: { input: 'input', output: 'probabilities' },
     };

@@ -1,4 +1,4 @@
-import type { ModelSpec, PipelineSpec } from '#libs/definitions/definition-kinds.js';
+import type { TabularModelSpec, PipelineSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 
 export const stepNames = ['dataset', 'train', 'evaluate', 'convert', 'parity', 'gates', 'register'] as const;
@@ -9,7 +9,7 @@ export type StepState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancel
 /** What a run was asked to do; later changes of the definitions do not change it. */
 export interface RunPlan {
   readonly pipeline: PipelineSpec;
-  readonly model: ModelSpec;
+  readonly model: TabularModelSpec;
   /** Event time, epoch ms; 0 = from the window and the watermark, when the dataset is built. */
   readonly fromMs: number;
   readonly toMs: number;
@@ -30,7 +30,13 @@ export interface StepOutputs {
     readonly fromMs?: number;
     readonly toMs?: number;
   };
-  readonly train: { readonly model: string; readonly modelSha256: string; readonly metrics: Metrics };
+  readonly train: {
+    readonly model: string;
+    readonly modelSha256: string;
+    readonly metrics: Metrics;
+    /** File with rows that explanations are relative to, float32 [n, features]; absent in runs of before there were explanations. */
+    readonly background?: string;
+  };
   readonly evaluate: {
     readonly metrics: Metrics;
     /** File with what the scores of the validation rows were; absent in runs of before there were references. */

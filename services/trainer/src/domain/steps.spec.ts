@@ -36,6 +36,7 @@ function contextOf(features: readonly string[] | undefined, mesh: Partial<Mesh>)
         ['model', file],
         ['onnx', file],
         ['reference', file],
+        ['background', file],
       ]);
       const metrics = { 'validate.logloss': 0.3, 'live.validate.logloss': 0.4, 'parity.passed': 1 };
       return { metrics, artifacts, onnx: { input: 'i', output: 'o' } };

@@ -43,7 +43,12 @@ export const steps: { [N in StepName]: (context: StepContext) => Promise<Done<N>
     const { metrics, artifacts } = await job(context, 'train', {});
     const model = need(artifacts, 'model');
     return {
-      outputs: { model: model.path, modelSha256: model.sha256, metrics },
+      outputs: {
+        model: model.path,
+        modelSha256: model.sha256,
+        metrics,
+        background: need(artifacts, 'background').path,
+      },
       message: `validate AUC ${shown(metrics['validate.auc'])}, log-loss ${shown(metrics['validate.logloss'])}`,
     };
   },

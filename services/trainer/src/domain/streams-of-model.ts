@@ -2,12 +2,12 @@ import type {
   FeatureServiceSpec,
   FeatureViewSpec,
   Kind,
-  ModelSpec,
+  TabularModelSpec,
   Specs,
 } from '#libs/definitions/definition-kinds.js';
 
 /** The streams that the model's features and labels come from, as they are defined now. */
-export function streamsOfModel(definitions: ReadonlyMap<string, Specs[Kind]>, model: ModelSpec): string[] {
+export function streamsOfModel(definitions: ReadonlyMap<string, Specs[Kind]>, model: TabularModelSpec): string[] {
   const service = definitions.get(`FeatureService/${model.features}`) as FeatureServiceSpec | undefined;
   const views =
     service?.items.flatMap((item) =>

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Kind, ModelSpec, PipelineSpec, Specs } from '#libs/definitions/definition-kinds.js';
+import {
+  isTabular,
+  type Kind,
+  type ModelSpec,
+  type PipelineSpec,
+  type Specs,
+} from '#libs/definitions/definition-kinds.js';
 import { decideAgain, decideTrigger, type TriggerDecision, type TriggerReason } from './decide-trigger.js';
 import type { RunStore, Trigger, TriggerStore } from './ports.js';
 
@@ -89,7 +95,8 @@ export class TriggeredRuns {
   /** Without a window: the dataset ends at the watermark. */
   private async start(pipeline: PipelineSpec, { triggerKey, reason, summary, runId }: Trigger): Promise<void> {
     const model = this.definitions.get(`Model/${pipeline.model}`) as ModelSpec | undefined;
-    if (model === undefined) return; // deleted together with its pipelines, a moment ago
+    // Deleted together with its pipelines, or made one of tensors, a moment ago.
+    if (model === undefined || !isTabular(model)) return;
     const plan = { pipeline, model, fromMs: 0, toMs: 0, validateFromMs: 0 };
     await this.runs.create(runId, plan, `${reason}: ${summary}`, triggerKey);
   }

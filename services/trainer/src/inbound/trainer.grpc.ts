@@ -7,7 +7,13 @@ import {
   type StartRunRequest,
   TrainerService,
 } from '#libs/contracts/generated/millrace/trainer/v1/trainer.js';
-import type { Kind, ModelSpec, PipelineSpec, Specs } from '#libs/definitions/definition-kinds.js';
+import {
+  isTabular,
+  type Kind,
+  type ModelSpec,
+  type PipelineSpec,
+  type Specs,
+} from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type CallContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
@@ -41,6 +47,11 @@ export class TrainerGrpc {
     const { dataFromMs, dataToMs, validateFromMs } = request;
     const pipeline = this.definition<PipelineSpec>('Pipeline', request.pipeline);
     const model = this.definition<ModelSpec>('Model', pipeline.model);
+    if (!isTabular(model))
+      throw new MillraceError(
+        'failed-precondition',
+        `model ${model.name} is of task tensors, which no pipeline trains`,
+      );
     if (dataFromMs > 0 && dataToMs > 0 && dataToMs <= dataFromMs)
       throw new MillraceError('invalid-argument', `data_to_ms: ${dataToMs} is not after data_from_ms ${dataFromMs}`);
     if (

@@ -13,6 +13,7 @@ import {
   type RunRecord,
   type StartRolloutRequest,
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { Background } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import type { EndpointSpec, Kind, Specs } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Peer } from '#libs/rpc/grpc-client.js';
@@ -56,7 +57,7 @@ class FakeRegistry {
     stub: {
       putArtifact: (_metadata: unknown, _options: unknown, done: (error: null, artifact: object) => void) => ({
         write: ({ data }: ArtifactChunk) => (this.put.push(data), true),
-        end: () => done(null, { sha256: ['o', 'ref'][this.put.length - 1]!, sizeBytes: 4 }),
+        end: () => done(null, { sha256: ['o', 'ref', 'back'][this.put.length - 1]!, sizeBytes: 4 }),
         cancel: () => undefined,
       }),
     },
@@ -107,12 +108,25 @@ describe('a version that is registered', () => {
         : step,
     );
     await mesh.register({ ...run, steps });
-    expect(registry.versions[0]!.referenceSha256).toBe('ref');
+    expect(registry.versions[0]).toMatchObject({ referenceSha256: 'ref', backgroundSha256: '' });
     const metrics = { 'validate.auc': 0.8 };
     expect(Reference.decode(registry.put[1]!)).toEqual({ features: [], score, calibration, metrics });
     registry.put.length = 0;
     await mesh.register(run); // of before there were references
     expect(registry.versions[1]!.referenceSha256).toBe('');
+  });
+
+  it('has the rows that its explanations are relative to as an artifact, as wide as its chosen features', async () => {
+    const { registry, mesh, run } = setUp([], ['c', 'a']);
+    const rows = Buffer.from(new Float32Array([1, Number.NaN, 3, 4]).buffer);
+    const [background, reference] = [join(folder, 'background.f32'), join(folder, 'whole.json')];
+    writeFileSync(background, rows);
+    writeFileSync(reference, '{}');
+    const more: Partial<Record<StepName, object>> = { train: { background }, evaluate: { reference } };
+    const steps = run.steps.map((step) => ({ ...step, outputs: more[step.name] ?? step.outputs }) as Step);
+    await mesh.register({ ...run, steps });
+    expect(registry.versions).toMatchObject([{ backgroundSha256: 'back', features: ['a', 'c'] }]);
+    expect(Background.decode(registry.put[2]!)).toEqual({ features: 2, rows });
   });
 
   it('has the chosen features in the order of the service, and the commit', async () => {

@@ -12,6 +12,7 @@ import {
   type Route,
   RunRecord,
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { Background } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Definitions } from '#libs/messaging/follow-definitions.js';
@@ -107,7 +108,7 @@ export class GrpcMesh extends Mesh {
     const artifact = await patiently(() => this.put(createReadStream(converted.onnx, { highWaterMark: chunkBytes })));
     if (artifact.sha256 !== converted.onnxSha256)
       throw new MillraceError('internal', `the ONNX file changed: ${artifact.sha256}, it was ${converted.onnxSha256}`);
-    const reference = readReference(run);
+    const [reference, background] = [readReference(run), readBackground(run)];
     const asked = ModelVersion.fromPartial({
       model: model.name,
       onnxSha256: artifact.sha256,
@@ -121,8 +122,8 @@ export class GrpcMesh extends Mesh {
       inputName: converted.input,
       outputName: converted.output,
       codeCommit: this.codeCommit,
-      referenceSha256:
-        reference === undefined ? '' : (await patiently(() => this.put(Readable.from([reference])))).sha256,
+      referenceSha256: await this.putIfThere(reference),
+      backgroundSha256: await this.putIfThere(background),
     });
     const { version } = await patiently(() => this.registry.call((stub) => stub.createModelVersion, asked, callMs));
     await this.record(run); // who the run is for has to be known when its version is offered: they may not approve it
@@ -177,6 +178,10 @@ export class GrpcMesh extends Mesh {
       .map(([, spec]) => spec as EndpointSpec);
   }
 
+  private async putIfThere(bytes: Buffer | undefined): Promise<string> {
+    return bytes === undefined ? '' : (await patiently(() => this.put(Readable.from([bytes])))).sha256;
+  }
+
   private put(file: Readable): Promise<Artifact> {
     return new Promise((resolve, reject) => {
       const call = this.registry.stub.putArtifact(
@@ -218,6 +223,15 @@ function readReference(run: Run): Buffer | undefined {
   const { score, calibration } = JSON.parse(readFileSync(file, 'utf8')) as Pick<Reference, 'score' | 'calibration'>;
   const metrics = Object.fromEntries(Object.entries(finite(run)).filter(([name]) => name.startsWith('validate.')));
   return Buffer.from(Reference.encode(Reference.fromPartial({ score, calibration, metrics })).finish());
+}
+
+/** The bytes of a millrace.worker.v1.Background; the train step left its rows. */
+function readBackground(run: Run): Buffer | undefined {
+  const file = outputsOf(run, 'train').background;
+  if (file === undefined) return undefined;
+  const { features } = outputsOf(run, 'dataset');
+  const background = { features: chosenFeatures(run.plan.pipeline, features).length, rows: readFileSync(file) };
+  return Buffer.from(Background.encode(background).finish());
 }
 
 function finite(run: Run): Record<string, number> {
