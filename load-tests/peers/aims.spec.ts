@@ -41,6 +41,7 @@ function comparison(millrace: Measured, peer: Outcome = measured({ cpuUs: 400, b
   });
   return {
     date: '2026-11-25T23:45:00.000Z',
+    commit: '',
     machine: { cpu: 'a CPU', cores: 2, memoryGiB: 24, system: 'Linux', node: '20', loadBefore: 0 },
     seconds: 4,
     models: { gbt100: 'a' },

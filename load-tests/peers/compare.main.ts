@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { codeCommit } from '#deploy/local/launcher/code-commit.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
+import { projectRoot } from '#libs/storage/sql-file.js';
 import { aimsOf } from './aims.js';
 import { allPeers } from './all-peers.js';
 import type { Comparison, Outcome, PeerResult } from './comparison.js';
@@ -66,6 +68,7 @@ for (const key of chosen) {
 const digests = Object.fromEntries(wanted.map((name) => [name, models.all[name].sha256]));
 const comparison: Comparison = {
   date,
+  commit: codeCommit(projectRoot()),
   machine,
   seconds: lengths.seconds,
   models: digests,

@@ -5,6 +5,8 @@ import type { ModelName } from './peer.js';
 export interface Comparison {
   /** When it began, RFC 3339. */
   readonly date: string;
+  /** Of Millrace's code; '' = not known. */
+  readonly commit: string;
   readonly machine: Machine;
   readonly seconds: number;
   /** SHA-256 of each model's file. */

@@ -4,6 +4,8 @@ import { failedShare, type Figures } from './generator.js';
 import { blockRows } from './measure.js';
 import { type ModelName, modelNames } from './peer.js';
 
+/** More processes than this that wanted to run before it began, and figures are not of a quiet machine. */
+const quietLoad = 0.5;
 const count = (x: number | undefined): string => (x === undefined ? '' : Math.round(x).toLocaleString('en-US'));
 const ms = (x: number | undefined): string => (x === undefined ? '' : x.toFixed(2));
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
@@ -15,12 +17,12 @@ const titles: Record<ModelName, string> = {
 
 /** The whole comparison as a page. */
 export function toMarkdown(comparison: Comparison, aims: readonly Aim[], picture: string): string {
-  const { date, machine, seconds, models } = comparison;
+  const { date, commit, machine, seconds, models } = comparison;
   return [
     '# The same models, served by Millrace and by others',
     '',
-    `${date.slice(0, 16).replace('T', ' ')} UTC, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}; load before it began ${machine.loadBefore}.`,
-    `All of a server's processes on one core, the generator on another; ${seconds} s a figure. What is measured, and how: [load-tests/peers](../peers).`,
+    `${date.slice(0, 16).replace('T', ' ')} UTC, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}; load before it began ${machine.loadBefore}${commit === '' ? '' : `; commit ${commit.slice(0, 12)}`}.`,
+    `All of a server's processes on one core, the generator on another; ${seconds} s a figure.${machine.loadBefore > quietLoad ? ' The machine was not quiet: others worked on both cores, so figures are too low and latencies too long.' : ''} What is measured, and how: [load-tests/peers](../peers).`,
     '',
     `![requests a second, CPU a request and p99, by peer](${picture})`,
     '',

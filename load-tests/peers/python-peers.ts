@@ -56,7 +56,7 @@ export const pythonPeers: readonly PythonPeer[] = [
   {
     folder: 'mlserver',
     name: 'MLServer',
-    note: 'a runtime of ours, for it has none for ONNX; in its own process, no adaptive batching: both were faster so',
+    note: 'a runtime of ours, for it has none for ONNX; in the server’s own process, without adaptive batching',
     packages: ['mlserver', 'onnxruntime'],
     ports: 3,
     wire: openInference,

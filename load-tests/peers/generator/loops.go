@@ -43,7 +43,11 @@ func closedLoop(senders []sender, o options, r *recorder) error {
 const patience = 5 * time.Second
 
 func openLoop(senders []sender, o options, r *recorder) error {
-	go r.tell()
+	told := make(chan struct{})
+	go func() {
+		r.tell()
+		close(told)
+	}()
 	runtime.LockOSThread()
 	arrivals := rand.New(rand.NewPCG(20, 1))
 	var out atomic.Int64
@@ -64,6 +68,7 @@ func openLoop(senders []sender, o options, r *recorder) error {
 	for until := time.Now().Add(patience); out.Load() > 0 && time.Now().Before(until); {
 		time.Sleep(10 * time.Millisecond)
 	}
+	<-told
 	for range out.Load() {
 		r.record(r.begin, 0, "not answered within 5 s")
 	}
