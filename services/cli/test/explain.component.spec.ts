@@ -44,29 +44,33 @@ let inferred: ModelInferRequest[] = [];
 let batches: InferBatch[] = [];
 let answer: Partial<InferResult> = {};
 const clickhouse = createServer((request, response) => {
-  request.resume().on('end', () => response.end(logged.map((one) => JSON.stringify(one)).join('\n')));
+  request.resume().on('end', () => response.end(logged.map((one) => `${JSON.stringify(one)}\n`).join('')));
 });
 
 beforeAll(async () => {
   const rest = (service: object) => Object.fromEntries(Object.keys(service).map((name) => [name, handle.notBuilt]));
-  server.addService(GRPCInferenceServiceService, {
-    ...rest(GRPCInferenceServiceService),
-    modelMetadata: handle.unary(async () =>
-      ModelMetadataResponse.fromPartial({ name: 'e', inputs: [{ name: 'k', datatype: 'BYTES', shape: [-1, 1] }] }),
-    ),
-    modelInfer: handle.unary(async (request: ModelInferRequest) => {
-      inferred.push(request);
-      const output = (name: string, datatype: string) => ({ name, datatype, shape: [1] });
-      const outputs = [output('probability', 'FP32'), output('prediction_id', 'BYTES')];
-      const raw = [float32Bytes(new Float32Array([0.75])), encodeStrings(['w-1'])];
-      if (request.parameters['explain'] !== undefined) {
-        outputs.push(output('contributions', 'FP64'), output('base_value', 'FP64'));
-        outputs.push(output('contribution_names', 'BYTES'), output('explained_by', 'BYTES'));
-        raw.push(doubles(0.5, -2), doubles(1), encodeStrings(['late', 'far']), encodeStrings(['tree-shap']));
-      }
-      return ModelInferResponse.fromPartial({ modelName: 'e', modelVersion: '2', outputs, rawOutputContents: raw });
-    }),
-  });
+  server.addService(
+    GRPCInferenceServiceService,
+    {
+      ...rest(GRPCInferenceServiceService),
+      modelMetadata: handle.unary(async () =>
+        ModelMetadataResponse.fromPartial({ name: 'e', inputs: [{ name: 'k', datatype: 'BYTES', shape: [-1, 1] }] }),
+      ),
+      modelInfer: handle.unary(async (request: ModelInferRequest) => {
+        inferred.push(request);
+        const output = (name: string, datatype: string) => ({ name, datatype, shape: [1] });
+        const outputs = [output('probability', 'FP32'), output('prediction_id', 'BYTES')];
+        const raw = [float32Bytes(new Float32Array([0.75])), encodeStrings(['w-1'])];
+        if (request.parameters['explain'] !== undefined) {
+          outputs.push(output('contributions', 'FP64'), output('base_value', 'FP64'));
+          outputs.push(output('contribution_names', 'BYTES'), output('explained_by', 'BYTES'));
+          raw.push(doubles(0.5, -2), doubles(1), encodeStrings(['late', 'far']), encodeStrings(['tree-shap']));
+        }
+        return ModelInferResponse.fromPartial({ modelName: 'e', modelVersion: '2', outputs, rawOutputContents: raw });
+      }),
+    },
+    ['serverLive', 'serverReady'],
+  );
   server.addService(RegistryService, {
     ...rest(RegistryService),
     listModelVersions: handle.unary(async () =>
