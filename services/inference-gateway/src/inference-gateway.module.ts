@@ -120,7 +120,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     this.telling = setInterval(() => {
       metrics.callsInFlight.set(limit.inFlight);
       metrics.concurrencyLimit.set(limit.current);
-    }, 1_000).unref();
+    }, 100).unref();
     const admission = new Admission(limit, metrics);
     const quotas = new CallerQuotas(() => performance.now());
     quotas.setPolicies(authorizer.known);

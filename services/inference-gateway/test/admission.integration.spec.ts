@@ -66,8 +66,9 @@ it('overload sheds early with RESOURCE_EXHAUSTED, and says when to come again', 
 }, 30_000);
 
 it('calls of a lower priority leave room for those of a higher', async () => {
+  bench.slowMs = 800;
   const low = infers(most, 3);
-  await until(async () => (await bench.gateway.metric(inFlight)) > 0);
+  await until(async () => (await bench.gateway.metric(inFlight)) === 5);
   const high = await infers(most, 1);
   expect({ low: answered(await low), high: answered(high) }).toEqual({ low: 5, high: 5 });
 }, 30_000);
@@ -94,6 +95,7 @@ it('a caller that has used up its quota is told so, and others are not', async (
 }, 30_000);
 
 it('REST says 429 with Retry-After, and a stream answers the message that was too many', async () => {
+  bench.slowMs = 800;
   const others = infers(most);
   await until(async () => (await bench.gateway.metric(inFlight)) === most);
   const response = await fetch(`${bench.gateway.httpUrl}/v2/models/${bench.single}/infer`, {
