@@ -14,6 +14,7 @@ type Made<S extends MetricSpec> = S['type'] extends 'counter' ? Counter : S['typ
 /** The metrics of one process: each service declares its table once, and gets exactly those. */
 export class Metrics {
   readonly registry = new Registry();
+  private readonly readers = new Map<Gauge, () => number>();
 
   constructor(service: string) {
     this.registry.setDefaultLabels({ service });
@@ -25,6 +26,11 @@ export class Metrics {
     return Object.fromEntries(made) as { [K in keyof T]: Made<T[K]> };
   }
 
+  /** A gauge without labels that says what is so when it is asked, instead of being told of each change. */
+  readWhenAsked(gauge: Gauge, value: () => number): void {
+    this.readers.set(gauge, value);
+  }
+
   private createOne(spec: MetricSpec): Counter | Gauge | Histogram {
     const options = {
       name: spec.name,
@@ -33,7 +39,16 @@ export class Metrics {
       registers: [this.registry],
     };
     if (spec.type === 'counter') return new Counter(options);
-    if (spec.type === 'gauge') return new Gauge(options);
+    if (spec.type === 'gauge') {
+      const { readers } = this;
+      return new Gauge({
+        ...options,
+        collect() {
+          const read = readers.get(this);
+          if (read !== undefined) this.set(read());
+        },
+      });
+    }
     return new Histogram({ ...options, ...(spec.buckets ? { buckets: [...spec.buckets] } : {}) });
   }
 }

@@ -59,7 +59,6 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly shipper: PredictionShipper;
   private readonly log: WalPredictionLog;
   private readonly mirror: Mirror;
-  private readonly telling: NodeJS.Timeout;
   private readonly tensorMirror: TensorMirror;
   private readonly upstreams: UpstreamRunner;
   private drainUntilMs = 0;
@@ -117,10 +116,8 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       () => performance.now(),
       setImmediate,
     );
-    this.telling = setInterval(() => {
-      metrics.callsInFlight.set(limit.inFlight);
-      metrics.concurrencyLimit.set(limit.current);
-    }, 100).unref();
+    registry.readWhenAsked(metrics.callsInFlight, () => limit.inFlight);
+    registry.readWhenAsked(metrics.concurrencyLimit, () => limit.current);
     const admission = new Admission(limit, metrics);
     const quotas = new CallerQuotas(() => performance.now());
     quotas.setPolicies(authorizer.known);
@@ -162,7 +159,6 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     await Promise.all([this.mirror.stop(leftMs), this.tensorMirror.stop(leftMs)]);
     await this.log.close();
     await this.shipper.stop();
-    clearInterval(this.telling);
     this.features.close();
     this.workers.close();
     this.upstreams.close();
