@@ -3,7 +3,9 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { decodeJson } from './json-tensor.js';
 import { type NumberFormat, numberFormats } from './number-formats.js';
 import {
+  asBuffer,
   decodeInputs,
+  eachString,
   encodeStrings,
   float32Bytes,
   formatOf,
@@ -127,24 +129,7 @@ const writers: Readonly<Record<string, Write>> = {
 
 function checkStrings(name: string, data: Buffer, elements: number): void {
   let found = 0;
-  let at = 0;
-  for (; at < data.length; found++) {
-    const left = data.length - at - 4;
-    if (left < 0)
-      refuse(
-        `incomplete string length indicator for inference input '${shown(name)}', expecting 4 bytes but only ${data.length - at} bytes available`,
-      );
-    const length = data.readUInt32LE(at);
-    if (length > left)
-      refuse(
-        `incomplete string data for inference input '${shown(name)}', expecting string of length ${length} but only ${left} bytes available`,
-      );
-    at += 4 + length;
-  }
+  eachString(name, data, () => (found += 1) > 0);
   if (found !== elements)
     refuse(`unexpected number of string elements ${found} for inference input '${shown(name)}', expecting ${elements}`);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

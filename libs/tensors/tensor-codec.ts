@@ -174,29 +174,41 @@ export function miscounted({ name, shape }: TensorHead, got: number, expected: n
 
 function decodeStrings(input: TensorHead, buffer: Buffer, elements: number): string[] {
   const values: string[] = [];
-  let at = 0;
-  while (at < buffer.length && values.length <= elements) {
-    const left = buffer.length - at - 4;
-    if (left < 0)
-      refuse(
-        `incomplete string length indicator for inference input '${shown(input.name)}', expecting 4 bytes but only ${buffer.length - at} bytes available`,
-      );
-    const length = buffer.readUInt32LE(at);
-    if (length > left)
-      refuse(
-        `incomplete string data for inference input '${shown(input.name)}', expecting string of length ${length} but only ${left} bytes available`,
-      );
-    values.push(buffer.toString('utf8', at + 4, at + 4 + length));
-    at += 4 + length;
-  }
+  const end = eachString(input.name, buffer, (from, to) => values.push(buffer.toString('utf8', from, to)) <= elements);
   if (values.length !== elements)
     refuse(
-      `unexpected number of string elements ${values.length}${at < buffer.length ? ' or more' : ''} for inference input '${shown(input.name)}', expecting ${elements}`,
+      `unexpected number of string elements ${values.length}${end < buffer.length ? ' or more' : ''} for inference input '${shown(input.name)}', expecting ${elements}`,
     );
   return values;
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
+/**
+ * Visits BYTES elements, each after its length, uint32 little-endian.
+ * @param visit gets where an element's bytes begin and end; false = no more
+ * @returns where it stopped; the length of the buffer = behind the last
+ * @throws MillraceError invalid-argument where a length or an element is cut short
+ */
+export function eachString(name: string, buffer: Buffer, visit: (from: number, to: number) => boolean): number {
+  let at = 0;
+  while (at < buffer.length) {
+    const left = buffer.length - at - 4;
+    if (left < 0)
+      refuse(
+        `incomplete string length indicator for inference input '${shown(name)}', expecting 4 bytes but only ${buffer.length - at} bytes available`,
+      );
+    const length = buffer.readUInt32LE(at);
+    if (length > left)
+      refuse(
+        `incomplete string data for inference input '${shown(name)}', expecting string of length ${length} but only ${left} bytes available`,
+      );
+    at += 4 + length;
+    if (!visit(at - length, at)) break;
+  }
+  return at;
+}
+
+/** The same bytes, without a copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

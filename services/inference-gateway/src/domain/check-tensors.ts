@@ -2,14 +2,12 @@ import type { TensorSpec } from '#libs/contracts/generated/millrace/worker/v1/wo
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { maxRank } from '#libs/tensors/raw-tensor.js';
 import { shown, type TensorHead } from '#libs/tensors/tensor-codec.js';
-import type { RequestedOutput } from './infer-request.js';
+import { checkRequested, refuseMissing, type RequestedOutput } from './infer-request.js';
 import type { TensorEndpoint } from './tensor-endpoint.js';
 
 const refuse = (message: string): never => {
   throw new MillraceError('invalid-argument', message);
 };
-
-const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(',');
 
 /**
  * Holds a request's inputs against those of the model before anything is decoded, in Triton's words.
@@ -28,10 +26,7 @@ export function checkInputs({ plan, signature }: TensorEndpoint, inputs: readonl
     checkInput(plan.name, spec, input);
   }
   const missing = signature.inputs.map(({ name }) => name).filter((name) => !seen.has(name));
-  if (missing.length > 0)
-    refuse(
-      `expected ${signature.inputs.length} inputs but got ${seen.size} inputs for model '${plan.name}'. Got input(s) [${quoted([...seen])}], but missing required input(s) [${quoted(missing)}]. Please provide all required input(s).`,
-    );
+  if (missing.length > 0) refuseMissing(plan.name, `expected ${signature.inputs.length} inputs`, [...seen], missing);
 }
 
 function checkInput(model: string, spec: TensorSpec, { name, datatype, shape }: TensorHead): void {
@@ -48,16 +43,8 @@ function checkInput(model: string, spec: TensorSpec, { name, datatype, shape }: 
 
 /** @throws MillraceError invalid-argument where an output is not the model's, comes twice, or has no classes */
 export function checkTensorOutputs({ plan, signature }: TensorEndpoint, outputs: readonly RequestedOutput[]): void {
-  const seen = new Set<string>();
-  for (const { name, classes } of outputs) {
-    const spec = signature.outputs.find((output) => output.name === name);
-    if (spec === undefined)
-      return refuse(
-        `unexpected inference output '${shown(name)}' for model '${plan.name}'; its outputs are ${signature.outputs.map((output) => output.name).join(', ')}`,
-      );
-    if (seen.has(name)) refuse(`output '${name}' is requested twice`);
-    if (classes > 0 && spec.datatype === 'BYTES')
-      refuse(`output '${name}': classification is of numbers, not of a BYTES output`);
-    seen.add(name);
-  }
+  const datatypes = new Map(signature.outputs.map(({ name, datatype }) => [name, datatype]));
+  const unclassed = (name: string) =>
+    datatypes.get(name) === 'BYTES' ? 'of numbers, not of a BYTES output' : undefined;
+  checkRequested(plan.name, outputs, [...datatypes.keys()], (name) => datatypes.has(name), unclassed);
 }

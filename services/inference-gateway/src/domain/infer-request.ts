@@ -47,18 +47,50 @@ export function checkSize(endpoint: ServedEndpoint, id: string, inputs: number):
 
 /** @throws MillraceError invalid-argument where an output is not the endpoint's, comes twice, or has no classes */
 export function checkOutputs(plan: EndpointPlan, outputs: readonly RequestedOutput[]): void {
+  if (outputs.length === 0) return;
   const names = outputNames(plan);
+  const isKnown = (name: string) => names.includes(name) || explanationOutputs.includes(name);
+  const unclassed = (name: string) => (name === names[0] ? undefined : `of '${names[0]}' alone`);
+  checkRequested(plan.name, outputs, names, isKnown, unclassed);
+}
+
+/**
+ * What is wrong with requested outputs, in Triton's words.
+ * @param names that the model says of itself @param isKnown of them, and of what may be asked for beside them
+ * @param unclassed what classification is of instead, for an output that it is not of
+ * @throws MillraceError invalid-argument
+ */
+export function checkRequested(
+  model: string,
+  outputs: readonly RequestedOutput[],
+  names: readonly string[],
+  isKnown: (name: string) => boolean,
+  unclassed: (name: string) => string | undefined,
+): void {
   const seen = new Set<string>();
   for (const { name, classes } of outputs) {
-    if (!names.includes(name) && !explanationOutputs.includes(name))
-      refuse(
-        `unexpected inference output '${shown(name)}' for model '${plan.name}'; its outputs are ${names.join(', ')}`,
-      );
+    if (!isKnown(name))
+      refuse(`unexpected inference output '${shown(name)}' for model '${model}'; its outputs are ${names.join(', ')}`);
     if (seen.has(name)) refuse(`output '${name}' is requested twice`);
-    if (classes > 0 && name !== names[0]) refuse(`output '${name}': classification is of '${names[0]}' alone`);
+    const other = classes > 0 ? unclassed(name) : undefined;
+    if (other !== undefined) refuse(`output '${name}': classification is ${other}`);
     seen.add(name);
   }
 }
+
+/** In Triton's words. @param expected of how many it says so @throws MillraceError invalid-argument */
+export function refuseMissing(
+  model: string,
+  expected: string,
+  got: readonly string[],
+  missing: readonly string[],
+): never {
+  return refuse(
+    `${expected} but got ${got.length} inputs for model '${model}'. Got input(s) [${quoted(got)}], but missing required input(s) [${quoted(missing)}]. Please provide all required input(s).`,
+  );
+}
+
+const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(',');
 
 /** @throws MillraceError where nobody waits for the answer any more: deadline-exceeded by the caller's deadline, unavailable by the request's timeout */
 export function refuseLate({ expiresAtMs }: InferRequest, deadlineMs: number, when: string): void {

@@ -95,6 +95,11 @@ export function causeOf(error: unknown): { code: string; message: string } {
   return { code, message: errorMessage(error).slice(0, maxFailureCharacters) };
 }
 
+/** Then no version has failed. */
+export function isCallersFault(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === 'invalid-argument';
+}
+
 function keyOf(value: unknown): string {
   return value === undefined || value === null ? '' : String(value);
 }

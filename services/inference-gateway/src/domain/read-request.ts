@@ -3,7 +3,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { shown, type Tensor } from '#libs/tensors/tensor-codec.js';
 import type { LiveEndpoint } from './arms.js';
 import type { EndpointPlan, InputColumn } from './endpoint-plan.js';
-import type { InferRequest } from './infer-request.js';
+import { type InferRequest, refuseMissing } from './infer-request.js';
 import { givenVector, maxRows, tensorTypes } from './model-metadata.js';
 import { exactFloats, exactly, holdsNumbers } from './numeric-column.js';
 
@@ -61,12 +61,13 @@ function checkMissing(plan: EndpointPlan, tensors: ReadonlyMap<string, Tensor>):
   const [least, most] = [required.length, plan.columns.length];
   const expected =
     least === most ? `expected ${most} inputs` : `expected number of inputs between ${least} and ${most}`;
-  refuse(
-    `${expected} but got ${tensors.size} inputs for model '${plan.name}'. Got input(s) [${quoted([...tensors.keys()])}], but missing required input(s) [${quoted(missing.map(({ name }) => name))}]. Please provide all required input(s).`,
+  refuseMissing(
+    plan.name,
+    expected,
+    [...tensors.keys()],
+    missing.map(({ name }) => name),
   );
 }
-
-const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(',');
 
 function rowCount(tensor: Tensor | undefined, plan: EndpointPlan): number {
   if (tensor === undefined) {

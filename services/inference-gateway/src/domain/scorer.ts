@@ -1,7 +1,7 @@
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Arm, type CandidateArm, inputOf, type LiveEndpoint } from './arms.js';
-import { failuresOf, instantOf, stickyKeyOf } from './logged-rows.js';
+import { failuresOf, instantOf, isCallersFault, stickyKeyOf } from './logged-rows.js';
 import type { Features, FeatureSource, ModelRunner, PredictionLog } from './ports.js';
 import type { RequestRows } from './read-request.js';
 import { finite, type Scored } from './scored.js';
@@ -140,10 +140,6 @@ function rowsOf(marks: Uint8Array, wanted: 0 | 1): number[] {
   const rows: number[] = [];
   for (let i = 0; i < marks.length; i++) if (marks[i] === wanted) rows.push(i);
   return rows;
-}
-
-function isCallersFault(error: unknown): boolean {
-  return error instanceof MillraceError && error.code === 'invalid-argument';
 }
 
 /** A fallback answers for parts that are away, never for a request that is wrong. */

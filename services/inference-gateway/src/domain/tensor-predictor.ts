@@ -6,6 +6,7 @@ import { checkTensorOutputs } from './check-tensors.js';
 import { classifyTensor } from './classify-tensor.js';
 import { type InferRequest, refuseLate } from './infer-request.js';
 import { type AnsweredTensors, tensorFailure, unloggedTensors } from './log-tensors.js';
+import { isCallersFault } from './logged-rows.js';
 import type { PredictionLog } from './ports.js';
 import { answers } from './split.js';
 import type { TensorArm, TensorEndpoint } from './tensor-endpoint.js';
@@ -156,8 +157,4 @@ function respond(
       return classes > 0 ? classifyTensor(output, classes) : output;
     }),
   };
-}
-
-function isCallersFault(error: unknown): boolean {
-  return error instanceof MillraceError && error.code === 'invalid-argument';
 }

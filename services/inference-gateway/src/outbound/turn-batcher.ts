@@ -14,3 +14,16 @@ export class TurnBatcher<T> {
     this.gathered.push(item);
   }
 }
+
+/** Items in order and in groups, each of at most so much or of one larger item; nothing gives no group. */
+export function* groupsOf<T>(items: readonly T[], sizeOf: (item: T) => number, most: number): Generator<readonly T[]> {
+  let [from, size] = [0, 0];
+  for (const [i, item] of items.entries()) {
+    if (i > from && size + sizeOf(item) > most) {
+      yield items.slice(from, i);
+      [from, size] = [i, 0];
+    }
+    size += sizeOf(item);
+  }
+  if (from < items.length) yield items.slice(from);
+}

@@ -1,5 +1,4 @@
 import { credentials, type Metadata, Metadata as GrpcMetadata, type ServiceError, status } from '@grpc/grpc-js';
-import CircuitBreaker from 'opossum';
 import {
   GRPCInferenceServiceClient,
   type ModelInferRequest,
@@ -13,6 +12,7 @@ import { datatypes } from '#libs/tensors/number-formats.js';
 import { maxRank, rawInputs, type RawTensor } from '#libs/tensors/raw-tensor.js';
 import type { Signature } from '../domain/tensor-endpoint.js';
 import { type TensorRun, TensorRunner } from '../domain/tensor-ports.js';
+import { type Breaker, breakerOf, refusedBy } from './breaker.js';
 
 export interface UpstreamOptions {
   /** Which servers may be called, host:port: a definition must not make the gateway call any address. */
@@ -27,7 +27,7 @@ const maxTensors = 256;
 /** One server: its channel, and breakers that stop asking while it is away or late. A candidate's failures are its own. */
 class Server {
   readonly stub: GRPCInferenceServiceClient;
-  readonly breakers: Record<'live' | 'canary', CircuitBreaker<[ModelInferRequest], ModelInferResponse>>;
+  readonly breakers: Record<'live' | 'canary', Breaker<ModelInferRequest, ModelInferResponse>>;
 
   constructor(
     readonly address: string,
@@ -40,7 +40,8 @@ class Server {
       'grpc.enable_channelz': 0,
       'grpc.max_reconnect_backoff_ms': 1_000,
     });
-    this.breakers = { live: this.breaker(), canary: this.breaker() };
+    const breaker = () => breakerOf((request: ModelInferRequest) => this.infer(request), isAway);
+    this.breakers = { live: breaker(), canary: breaker() };
   }
 
   infer(request: ModelInferRequest): Promise<ModelInferResponse> {
@@ -72,17 +73,6 @@ class Server {
       );
     });
   }
-
-  private breaker(): CircuitBreaker<[ModelInferRequest], ModelInferResponse> {
-    return new CircuitBreaker((request: ModelInferRequest) => this.infer(request), {
-      timeout: false, // every call has a deadline of its own
-      volumeThreshold: 5,
-      errorThresholdPercentage: 50,
-      resetTimeout: 500,
-      rollingCountTimeout: 5_000,
-      errorFilter: (error: unknown) => !isAway(error),
-    });
-  }
 }
 
 /** Models that are served elsewhere, by servers that speak the Open Inference Protocol over gRPC. */
@@ -98,7 +88,11 @@ export class UpstreamRunner extends TensorRunner {
     const upstream = version.upstream!;
     const server = this.serverOf(upstream);
     const request = requestOf(upstream, tensors, outputs);
-    const answer = await (lane === 'shadow' ? server.infer(request) : fired(server.breakers[lane], request));
+    const answer = await (lane === 'shadow' ? server.infer(request) : server.breakers[lane].fire(request)).catch(
+      (error: unknown) => {
+        throw refusedBy(error, `upstream model '${request.modelName}' is away`);
+      },
+    );
     return readAnswer(upstream.model, answer, outputs);
   }
 
@@ -176,19 +170,6 @@ function readAnswer(model: string, answer: ModelInferResponse, wanted: readonly 
       throw new MillraceError('unavailable', `upstream model '${model}' answered without its output '${name}'`);
     return found;
   });
-}
-
-async function fired(
-  breaker: CircuitBreaker<[ModelInferRequest], ModelInferResponse>,
-  request: ModelInferRequest,
-): Promise<ModelInferResponse> {
-  try {
-    return await breaker.fire(request);
-  } catch (error) {
-    if (error instanceof MillraceError) throw error;
-    // The breaker's own refusal has no code of ours.
-    throw new MillraceError('unavailable', `upstream model '${request.modelName}' is away`, { cause: error });
-  }
 }
 
 /** The caller's fault only where the server says so; everything else is a server that could not answer. */

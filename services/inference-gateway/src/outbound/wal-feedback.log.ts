@@ -2,7 +2,7 @@ import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import type { Unkept } from '../domain/feedback.js';
 import { FeedbackLog } from '../domain/ports.js';
-import { TurnBatcher } from './turn-batcher.js';
+import { groupsOf, TurnBatcher } from './turn-batcher.js';
 
 interface Waiting {
   readonly feedback: readonly Unkept[];
@@ -26,15 +26,7 @@ export class WalFeedbackLog extends FeedbackLog {
   }
 
   private flush(waiting: readonly Waiting[]): void {
-    let [from, items] = [0, 0];
-    for (const [i, { feedback }] of waiting.entries()) {
-      if (i > from && items + feedback.length > maxBlockItems) {
-        this.write(waiting.slice(from, i));
-        [from, items] = [i, 0];
-      }
-      items += feedback.length;
-    }
-    this.write(waiting.slice(from));
+    for (const group of groupsOf(waiting, ({ feedback }) => feedback.length, maxBlockItems)) this.write(group);
   }
 
   private write(waiting: readonly Waiting[]): void {

@@ -6,7 +6,7 @@ import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 import type { BlockTraces } from './block-traces.js';
 import { countAnswer, countNotes } from './count-log.js';
 import { NoteBlocks } from './note-blocks.js';
-import { TurnBatcher } from './turn-batcher.js';
+import { groupsOf, TurnBatcher } from './turn-batcher.js';
 
 interface Waiting {
   readonly predictions: readonly Unlogged[];
@@ -47,15 +47,7 @@ export class WalPredictionLog extends PredictionLog {
   }
 
   private flush(waiting: readonly Waiting[]): void {
-    let [from, rows] = [0, 0];
-    for (const [i, { predictions }] of waiting.entries()) {
-      if (i > from && rows + predictions.length > maxBlockRows) {
-        this.write(waiting.slice(from, i));
-        [from, rows] = [i, 0];
-      }
-      rows += predictions.length;
-    }
-    this.write(waiting.slice(from));
+    for (const group of groupsOf(waiting, ({ predictions }) => predictions.length, maxBlockRows)) this.write(group);
   }
 
   private write(waiting: readonly Waiting[]): void {

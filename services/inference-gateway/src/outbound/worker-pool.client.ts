@@ -1,4 +1,3 @@
-import CircuitBreaker from 'opossum';
 import type { InferBatch, InferResult, PrepareResponse } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { InferenceWorkerClient, InferenceWorkerService } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { type ErrorCode, MillraceError } from '#libs/errors/millrace-error.js';
@@ -7,6 +6,7 @@ import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
 import { type Explanation, type ExplanationQuestion, ModelRunner, type RunLane } from '../domain/ports.js';
+import { type Breaker, breakerOf, refusedBy } from './breaker.js';
 import { askExplanation } from './ask-explanation.js';
 import type { Signature } from '../domain/tensor-endpoint.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
@@ -27,6 +27,8 @@ type Batch = Omit<InferBatch, 'batchId'>;
 
 const noRows = { rows: 1, features: 0, input: Buffer.alloc(0), explain: false, backgroundSha256: '' } as const;
 
+const noWorker = 'no inference worker answers';
+
 type Ask = (batch: Batch) => Promise<InferResult>;
 
 /** One worker: its stream, and a breaker that stops asking while it fails. A wrong question is not a failure of the worker, and a candidate's failures are its own. */
@@ -35,27 +37,20 @@ class Worker {
   readonly stream: MultiplexedStream<InferBatch, InferResult>;
   /** Without a breaker: a shadow neither trips one nor is tried again. */
   readonly ask: Ask;
-  readonly breakers: Record<'live' | 'canary', CircuitBreaker<[Batch], InferResult>>;
+  readonly breakers: Record<'live' | 'canary', Breaker<Batch, InferResult>>;
 
   constructor(address: string, token: string, timeoutMs: number) {
     const name = `inference-worker ${address}`;
     this.peer = new Peer(InferenceWorkerClient, name, address, token);
     this.stream = new MultiplexedStream(name, () => this.peer.stub.infer(this.peer.metadata));
     this.ask = async (batch) => checked(await this.stream.ask(batch, timeoutMs), batch.tensors.length > 0);
-    this.breakers = { live: breakerOf(this.ask), canary: breakerOf(this.ask) };
+    this.breakers = { live: breakerOf(this.ask, isAway), canary: breakerOf(this.ask, isAway) };
   }
 }
 
-function breakerOf(ask: Ask): CircuitBreaker<[Batch], InferResult> {
-  return new CircuitBreaker(ask, {
-    timeout: false, // the stream bounds every question by itself
-    volumeThreshold: 5,
-    errorThresholdPercentage: 50,
-    resetTimeout: 500,
-    rollingCountTimeout: 5_000,
-    errorFilter: (error: unknown) =>
-      error instanceof MillraceError && !['unavailable', 'deadline-exceeded'].includes(error.code),
-  });
+/** What no code of ours tells is a fault of the way there. */
+function isAway(error: unknown): boolean {
+  return !(error instanceof MillraceError) || error.code === 'unavailable' || error.code === 'deadline-exceeded';
 }
 
 const codes: Record<string, ErrorCode> = {
@@ -224,10 +219,10 @@ export class WorkerPoolClient extends ModelRunner {
     } catch (error) {
       if (error instanceof MillraceError && error.code !== 'unavailable') throw error;
       const other = second.breakers[lane];
-      if (second === first && other.opened) throw unavailable(error);
+      if (second === first && other.opened) throw refusedBy(error, noWorker);
       // A worker whose breaker is still open may be back already, and nobody else is left to ask.
       return (other.opened ? second.ask(batch) : other.fire(batch)).catch((again: unknown) => {
-        throw unavailable(again);
+        throw refusedBy(again, noWorker);
       });
     }
   }
@@ -238,13 +233,6 @@ export class WorkerPoolClient extends ModelRunner {
     const rank = ({ breakers, stream }: Worker): number => (breakers[lane].opened ? 1e9 : 0) + stream.inFlight;
     return this.workers.toSorted((a, b) => rank(a) - rank(b));
   }
-}
-
-/** The breaker's own refusal has no code of ours. */
-function unavailable(error: unknown): MillraceError {
-  return error instanceof MillraceError
-    ? error
-    : new MillraceError('unavailable', 'no inference worker answers', { cause: error });
 }
 
 function joined(group: readonly Question[]): Float32Array {

@@ -1,4 +1,5 @@
 import { type InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import { maxRank } from '#libs/tensors/raw-tensor.js';
 import { encodeStrings } from '#libs/tensors/tensor-codec.js';
 import { type Fault, fault } from '../domain/outcome.js';
 import type { NamedTensor, TensorSpec } from '../domain/named-tensor.js';
@@ -28,7 +29,6 @@ const datatypeOf: Readonly<Record<string, string>> = {
   ...Object.fromEntries(Object.entries(carried).map(([datatype, { onnx }]) => [onnx, datatype])),
   string: 'BYTES',
 };
-const maxRank = 8;
 
 /** What a session takes or gives, in the protocol's words; dimensions that are not written in the model are -1. A value that is no tensor, or of a type that is not carried, has an empty datatype. */
 export function specsOf(values: readonly InferenceSession.ValueMetadata[]): TensorSpec[] {
