@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
-import { ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { encodeValidEvent } from '#libs/contracts/event-record.js';
 import {
   featureNames,
@@ -11,9 +10,9 @@ import {
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
 import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
 import { Wiring } from '#libs/messaging/wiring.js';
-import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { type ServiceProcess, token } from '#libs/testing/service-process.js';
+import { putArtifact, ToldRegistry } from '#libs/testing/told-registry.js';
 
 const minuteMs = 60_000;
 const stream = 'visits';
@@ -82,10 +81,7 @@ export async function publishLookups(
   model: Buffer,
   artifacts: string,
 ): Promise<LookupMesh> {
-  const bytes = async function* () {
-    yield model;
-  };
-  const { sha256 } = await new ArtifactStore(artifacts).put(bytes(), model.length);
+  const sha256 = await putArtifact(artifacts, model);
   const live = ModelVersion.fromPartial({
     model: endpoint,
     version: '1',
@@ -101,23 +97,15 @@ export async function publishLookups(
     [`Model/${endpoint}`]: { name: endpoint, task: 'regression', features: service.name, label: { join: 'who' } },
     [`Endpoint/${endpoint}`]: { name: endpoint, model: endpoint, log: { features: true } },
   };
-  const log = (name: 'registry' | 'validator') =>
-    new KafkaMessageLog(name, brokers.split(','), new Wiring(), new Logger(name, 'error'));
-  const [registry, validator] = [log('registry'), log('validator')];
-  const ids = ['definitionsChanged', 'modelsChanged', 'routesChanged', 'predictionsLogged', 'auditRecorded'] as const;
-  await registry.ensureTopics([...ids.map((id) => ({ id })), { id: 'validEvents', stream }]);
-  const record = (key: string, value: Uint8Array) => ({
-    key: Buffer.from(key),
-    value: Buffer.from(value),
-    headers: {},
-  });
-  const defined = Object.entries(definitions).map(([key, spec]) => {
-    const definition = { specJson: Buffer.from(JSON.stringify(spec)), deleted: false };
-    return record(key, DefinitionChanged.encode(DefinitionChanged.fromPartial({ definition })).finish());
-  });
-  await registry.publisher('definitionsChanged').publish(defined);
-  const route = Route.encode(Route.fromPartial({ endpoint, model: endpoint, live })).finish();
-  await registry.publisher('routesChanged').publish([record(endpoint, route)]);
+  const registry = new ToldRegistry(brokers);
+  const validator = new KafkaMessageLog(
+    'validator',
+    brokers.split(','),
+    new Wiring(),
+    new Logger('validator', 'error'),
+  );
+  await registry.ensureTopics([{ id: 'validEvents', stream }]);
+  await registry.tell(definitions, [{ endpoint, model: endpoint, live }]);
   const events = visits(Date.now());
   await validator.publisher('validEvents').publish(events, stream);
   return {

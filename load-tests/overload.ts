@@ -1,16 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { join } from 'node:path';
-import { ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
-import { projectRoot } from '#libs/storage/sql-file.js';
-import { freePort, token } from '#libs/testing/service-process.js';
+import { token } from '#libs/testing/service-process.js';
 import { startServingStack } from '#libs/testing/serving-stack.js';
 import { type Answered, offer } from './generator.js';
+import { control } from './peers/control/control.peer.js';
 import { ensureModels } from './peers/models.js';
+import { inferRequest } from './peers/open-inference-messages.js';
+import { featureCount } from './peers/peer.js';
 import { peerCache } from './peers/peer-cache.js';
 import { pin, pssMiB } from './peers/process-tree.js';
+import { cores } from './peers/start-pinned.js';
 
 /**
  * What is left of the peak when twice as much is offered as can be answered, for a minute, by callers who give up after a second? Unary predictions of one row, 100 trees, every answer logged; the gateway
@@ -26,7 +25,8 @@ const { values } = parseArgs({
 const [seconds, times] = [Number(values.seconds), Number(values.times)];
 const brokers = process.env['KAFKA_BROKERS'];
 if (brokers === undefined) throw new Error('KAFKA_BROKERS: the address of a Kafka, e.g. of a mesh that runs here');
-const model = (await ensureModels(peerCache(), (line) => console.error(line))).all.gbt100.file;
+const { all, row } = await ensureModels(peerCache(), (line) => console.error(line));
+const model = all.gbt100;
 
 interface Figures {
   readonly peakPerSecond: number;
@@ -38,17 +38,9 @@ interface Figures {
   readonly normalAfterMs: number;
 }
 
-async function measure(address: string, inputName: string, pids: () => number[]): Promise<Figures> {
-  const row = Float32Array.from({ length: 20 }, (_, i) => Math.sin(i * 7.1));
-  const message = ModelInferRequest.encode(
-    ModelInferRequest.fromPartial({
-      modelName: 'gbt100',
-      inputs: [{ name: inputName, datatype: 'FP32', shape: [1, 20] }],
-      rawInputContents: [Buffer.from(row.buffer)],
-    }),
-  ).finish();
+async function measure(address: string, message: Uint8Array, pids: () => number[]): Promise<Figures> {
   const asked = { address, message, headers: { authorization: `Bearer ${token}` } };
-  pin(pids(), 0);
+  pin(pids(), cores.server);
   await offer({ ...asked, seconds: 2 }); // warm
   const peak = await offer({ ...asked, seconds: Math.min(10, seconds) });
   const peakPerSecond = okOf(peak) / Math.min(10, seconds);
@@ -87,26 +79,23 @@ async function untilNormal(asked: Omit<Parameters<typeof offer>[0], 'seconds'>, 
   return Number.POSITIVE_INFINITY;
 }
 
-async function startControl(): Promise<{ child: ChildProcess; address: string }> {
-  const port = await freePort();
-  const args = [join(projectRoot(), 'dist/load-tests/peers/control/control.main.js'), model, String(port)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  await once(child.stdout!, 'data');
-  return { child, address: `127.0.0.1:${port}` };
-}
-
-const stack = await startServingStack({ brokers, models: { gbt100: model }, features: 20, workers: 1 });
-const ours = await measure(stack.gateway.grpcAddress, 'features', () => [
+const stack = await startServingStack({
+  brokers,
+  models: { [model.name]: model.file },
+  features: featureCount,
+  workers: 1,
+});
+const ours = await measure(stack.gateway.grpcAddress, inferRequest(model.name, 'features', row), () => [
   stack.gateway.current.pid,
   ...stack.workers.map(({ current }) => current.pid),
 ]);
 await stack.stop();
-const { child, address } = await startControl();
-const control = await measure(address, 'input', () => [child.pid!]);
-child.kill();
-if (values.json) console.log(JSON.stringify({ millrace: ours, control }));
+const served = await control.serve(model);
+const bare = await measure(served.address, served.request(row), () => [...served.pids]);
+await served.stop();
+if (values.json) console.log(JSON.stringify({ millrace: ours, control: bare }));
 else
-  for (const [who, figures] of Object.entries({ millrace: ours, 'bare grpc-js': control })) {
+  for (const [who, figures] of Object.entries({ millrace: ours, 'bare grpc-js': bare })) {
     console.log(who);
     for (const [name, value] of Object.entries(figures))
       console.log(`  ${name.padEnd(16)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);

@@ -2,15 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
-import { ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
-import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
-import { Wiring } from '#libs/messaging/wiring.js';
-import { ArtifactStore } from '#libs/storage/artifact-store.js';
-import { Logger } from '#libs/telemetry/logger.js';
-import { freePort, type ServiceProcess, startService, token } from './service-process.js';
+import { freePort, type ServiceProcess, startService } from './service-process.js';
+import { putArtifact, ToldRegistry, untilServed } from './told-registry.js';
 
 /** A service that comes back on its own addresses and folder. */
 export interface Restartable {
@@ -43,16 +38,22 @@ export interface ServingOptions {
 export async function startServingStack(options: ServingOptions): Promise<ServingStack> {
   const { brokers, models, features, gatewaySettings, workerSettings } = options;
   const folder = mkdtempSync(join(tmpdir(), 'millrace-serving-'));
-  const store = new ArtifactStore(join(folder, 'artifacts'));
-  const log = new KafkaMessageLog('registry', brokers.split(','), new Wiring(), new Logger('registry', 'error'));
-  const ids = ['definitionsChanged', 'routesChanged', 'modelsChanged', 'predictionsLogged', 'auditRecorded'] as const;
-  await log.ensureTopics(ids.map((id) => ({ id })));
-  const tell = async (deleted: boolean): Promise<void> => {
-    for (const [name, file] of Object.entries(models))
-      await announce(log, name, features, await put(store, file), deleted);
-  };
+  const artifacts = join(folder, 'artifacts');
+  const registry = new ToldRegistry(brokers);
+  await registry.ensureTopics();
+  const endpoints = await Promise.all(
+    Object.entries(models).map(async ([name, file]) =>
+      endpointOf(name, features, await putArtifact(artifacts, await readFile(file))),
+    ),
+  );
+  const tell = (deleted: boolean): Promise<void> =>
+    registry.tell(
+      Object.assign({}, ...endpoints.map(({ definitions }) => definitions)) as Record<string, object>,
+      endpoints.map(({ route }) => route),
+      deleted,
+    );
   await tell(false);
-  const ofWorker = { ARTIFACTS_DIR: join(folder, 'artifacts'), ...workerSettings };
+  const ofWorker = { ARTIFACTS_DIR: artifacts, ...workerSettings };
   const workers = await Promise.all(
     Array.from({ length: options.workers }, () => startRestartable('inference-worker', brokers, ofWorker)),
   );
@@ -62,7 +63,7 @@ export async function startServingStack(options: ServingOptions): Promise<Servin
     DATA_DIR: join(folder, 'gateway'),
     ...gatewaySettings,
   });
-  for (const name of Object.keys(models)) await untilReady(gateway, name);
+  await untilServed(gateway.httpUrl, Object.keys(models));
   return {
     gateway,
     workers,
@@ -70,7 +71,7 @@ export async function startServingStack(options: ServingOptions): Promise<Servin
     stop: async () => {
       await Promise.all([gateway, ...workers].map((service) => service.kill('SIGTERM')));
       await tell(true);
-      await log.close();
+      await registry.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -97,22 +98,12 @@ async function startRestartable(
   };
 }
 
-async function put(store: ArtifactStore, file: string): Promise<string> {
-  const bytes = await readFile(file);
-  const chunks = (async function* () {
-    yield bytes;
-  })();
-  return (await store.put(chunks, bytes.length)).sha256;
-}
-
-/** What the registry would tell: a stream, a feature service, a model, an endpoint, and version 1 live. */
-async function announce(
-  log: KafkaMessageLog,
+/** A stream, a feature service, a model, an endpoint, and version 1 live. */
+function endpointOf(
   name: string,
   features: number,
   onnxSha256: string,
-  deleted: boolean,
-): Promise<void> {
+): { definitions: Record<string, object>; route: { endpoint: string; model: string; live: ModelVersion } } {
   const columns = Array.from({ length: features }, (_, i) => ({ name: `f${i}`, type: 'float64', nullable: true }));
   const schema = [{ name: 'id', type: 'string', nullable: true }, ...columns, { name: 'at', type: 'timestamp' }];
   const spine = { name: `${name}-rows`, eventTime: 'at', schema, derive: [] };
@@ -131,26 +122,5 @@ async function announce(
     featureServiceDigest: featureServiceDigest(service as never, [], spine as never),
     features: columns.map((column) => column.name),
   });
-  const record = (key: string, value: Uint8Array) => ({
-    key: Buffer.from(key),
-    value: Buffer.from(value),
-    headers: {},
-  });
-  await log.publisher('definitionsChanged').publish(
-    Object.entries(definitions).map(([key, spec]) => {
-      const definition = { specJson: Buffer.from(JSON.stringify(spec)), deleted };
-      return record(key, DefinitionChanged.encode(DefinitionChanged.fromPartial({ definition })).finish());
-    }),
-  );
-  const route = Route.encode(Route.fromPartial({ endpoint: name, model: name, live, deleted })).finish();
-  await log.publisher('routesChanged').publish([record(name, route)]);
-}
-
-async function untilReady({ httpUrl }: Restartable, name: string): Promise<void> {
-  const headers = { authorization: `Bearer ${token}` };
-  for (const end = Date.now() + 30_000; ; await sleep(50)) {
-    const { status } = await fetch(`${httpUrl}/v2/models/${name}/ready`, { headers });
-    if (status === 200) return;
-    if (Date.now() > end) throw new Error(`endpoint ${name} is not ready within 30 s: ${status}`);
-  }
+  return { definitions, route: { endpoint: name, model: name, live } };
 }

@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
 import { FeatureStoreService, type VectorsRequest } from '#libs/contracts/generated/millrace/features/v1/features.js';
-import { ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
-import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
-import { Wiring } from '#libs/messaging/wiring.js';
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { freePort, token } from '#libs/testing/service-process.js';
+import { ToldRegistry } from '#libs/testing/told-registry.js';
 import { featureCount, type PeerModel } from '../peer.js';
-
-const topics = ['definitionsChanged', 'modelsChanged', 'routesChanged', 'predictionsLogged', 'auditRecorded'] as const;
 
 const featureNames = Array.from({ length: featureCount }, (_, i) => `f${i}`);
 
@@ -68,20 +64,10 @@ export async function publishEndpoint(
     });
   const candidate = shadow && { version: version('2', shadow), rolloutId: endpoint, step: 0, percent: 0, mirror: true };
   const route = { endpoint, model: endpoint, live: version('1', model), ...(candidate && { candidate }) };
-  const log = new KafkaMessageLog('registry', brokers.split(','), new Wiring(), new Logger('registry', 'error'));
-  await log.ensureTopics(topics.map((id) => ({ id })));
-  const record = (key: string, value: Uint8Array) => ({
-    key: Buffer.from(key),
-    value: Buffer.from(value),
-    headers: {},
-  });
-  const defined = Object.entries(definitions).map(([key, spec]) => {
-    const definition = { specJson: Buffer.from(JSON.stringify(spec)), deleted: false };
-    return record(key, DefinitionChanged.encode(DefinitionChanged.fromPartial({ definition })).finish());
-  });
-  await log.publisher('definitionsChanged').publish(defined);
-  await log.publisher('routesChanged').publish([record(endpoint, Route.encode(Route.fromPartial(route)).finish())]);
-  return { endpoint, close: () => log.close() };
+  const registry = new ToldRegistry(brokers);
+  await registry.ensureTopics();
+  await registry.tell(definitions, [route]);
+  return { endpoint, close: () => registry.close() };
 }
 
 /** A feature store that is there and is not asked. */

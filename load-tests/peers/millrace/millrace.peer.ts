@@ -1,13 +1,13 @@
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startKafka } from '#deploy/local/infra/kafka.process.js';
 import { LocalFolder } from '#deploy/local/infra/local-folder.js';
 import type { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
-import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
+import { startService, token } from '#libs/testing/service-process.js';
+import { untilServed } from '#libs/testing/told-registry.js';
 import { inferRequest, inferScores, modelInfer } from '../open-inference-messages.js';
 import type { Peer, PeerModel, Served } from '../peer.js';
 import { giveWay, pin } from '../process-tree.js';
@@ -24,7 +24,6 @@ export interface Variant {
 
 const withoutLog = join(projectRoot(), 'dist/load-tests/peers/millrace/without-log.js');
 const maxModelBytes = 1e8;
-const readyWithinMs = 30_000;
 
 /**
  * The gateway and a worker as they are deployed, two processes on the one core: the caller's token is checked, the route decides which version answers, every
@@ -61,7 +60,7 @@ export class MillracePeer implements Peer {
     });
     const pids = [gateway.pid, worker.pid];
     pin(pids, cores.server);
-    await untilReady(gateway, endpoint);
+    await untilServed(gateway.httpUrl, [endpoint]);
     return {
       pids,
       protocol: 'grpc',
@@ -87,14 +86,5 @@ export class MillracePeer implements Peer {
   async close(): Promise<void> {
     await this.kafka?.process.stop();
     rmSync(this.folder, { recursive: true, force: true });
-  }
-}
-
-async function untilReady({ httpUrl }: ServiceProcess, endpoint: string): Promise<void> {
-  const headers = { authorization: `Bearer ${token}` };
-  for (const endMs = Date.now() + readyWithinMs; ; await sleep(50)) {
-    const { status } = await fetch(`${httpUrl}/v2/models/${endpoint}/ready`, { headers });
-    if (status === 200) return;
-    if (Date.now() > endMs) throw new Error(`the endpoint was not ready within ${readyWithinMs / 1_000} s: ${status}`);
   }
 }

@@ -5,27 +5,25 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
 import {
   FeatureStoreService,
   type VectorsRequest,
   VectorsResponse,
 } from '#libs/contracts/generated/millrace/features/v1/features.js';
-import { ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import {
   type InferBatch,
   InferResult,
   InferenceWorkerService,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
-import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
-import { Wiring } from '#libs/messaging/wiring.js';
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { freePort, type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
+import { ToldRegistry, untilServed } from '#libs/testing/told-registry.js';
 
 /** A caller that may predict with one endpoint alone, by a policy that the bench applies. */
 export const strangersToken = 'the-token-of-a-stranger';
@@ -174,31 +172,13 @@ export async function startGatewayBench(settings: Readonly<Record<string, string
   await Promise.all([features.listen(), workers.listen()]);
 
   const brokers = getTestInfrastructure().KAFKA_BROKERS;
-  const log = new KafkaMessageLog('registry', brokers.split(','), new Wiring(), new Logger('registry', 'error'));
-  const publish = async (deleted: boolean): Promise<void> => {
-    const record = (key: string, value: Uint8Array) => ({
-      key: Buffer.from(key),
-      value: Buffer.from(value),
-      headers: {},
-    });
-    const defined = Object.entries(definitions).map(([key, spec]) => {
-      const definition = { specJson: Buffer.from(JSON.stringify(spec)), deleted };
-      return record(key, DefinitionChanged.encode(DefinitionChanged.fromPartial({ definition })).finish());
-    });
-    const routed = versions.map((live) => {
-      const route = { endpoint: live.model, model: live.model, live, deleted };
-      const more = live.model === rollingOut ? { candidate } : {};
-      return record(live.model, Route.encode(Route.fromPartial({ ...route, ...more })).finish());
-    });
-    await log.publisher('definitionsChanged').publish(defined);
-    await log.publisher('routesChanged').publish(routed);
-  };
-  await log.ensureTopics(
-    (['definitionsChanged', 'routesChanged', 'predictionsLogged', 'auditRecorded'] as const).map((topic) => ({
-      id: topic,
-    })),
-  );
-  await publish(false);
+  const registry = new ToldRegistry(brokers);
+  const routes = versions.map((live) => {
+    const more = live.model === rollingOut ? { candidate } : {};
+    return { endpoint: live.model, model: live.model, live, ...more };
+  });
+  await registry.ensureTopics();
+  await registry.tell(definitions, routes);
 
   const folder = mkdtempSync(join(tmpdir(), 'millrace-gateway-'));
   const gateway = await startService('inference-gateway', brokers, {
@@ -209,7 +189,7 @@ export async function startGatewayBench(settings: Readonly<Record<string, string
     MILLRACE_ROLES: `test=admin,stranger=${id}`,
     ...settings,
   });
-  await untilReady(gateway, [model, rollingOut, single]);
+  await untilServed(gateway.httpUrl, [model, rollingOut, single]);
   return Object.assign(bench, {
     gateway,
     model,
@@ -217,8 +197,8 @@ export async function startGatewayBench(settings: Readonly<Record<string, string
     single,
     stop: async () => {
       if (isRunning(gateway.pid)) await gateway.kill('SIGTERM');
-      await publish(true);
-      await log.close();
+      await registry.tell(definitions, routes, true);
+      await registry.close();
       await Promise.all([features.server.close(), workers.server.close()]);
       rmSync(folder, { recursive: true, force: true });
     },
@@ -230,14 +210,5 @@ function isRunning(pid: number): boolean {
     return process.kill(pid, 0);
   } catch {
     return false; // ESRCH: it has ended
-  }
-}
-
-async function untilReady({ httpUrl }: ServiceProcess, models: readonly string[]): Promise<void> {
-  const headers = { authorization: `Bearer ${token}` };
-  for (const end = Date.now() + 30_000; ; await sleep(50)) {
-    const answers = await Promise.all(models.map((name) => fetch(`${httpUrl}/v2/models/${name}/ready`, { headers })));
-    if (answers.every(({ status }) => status === 200)) return;
-    if (Date.now() > end) throw new Error(`not ready within 30 s: ${answers.map(({ status }) => status).join()}`);
   }
 }

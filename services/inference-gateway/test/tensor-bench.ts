@@ -5,15 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { ensurePython } from '#deploy/local/launcher/training-python.js';
-import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
-import { ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
-import { Wiring } from '#libs/messaging/wiring.js';
-import { ArtifactStore } from '#libs/storage/artifact-store.js';
+import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
-import { Logger } from '#libs/telemetry/logger.js';
-import { freePort, type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
-import { until } from '#libs/testing/until.js';
+import { freePort, type ServiceProcess, startService } from '#libs/testing/service-process.js';
+import { putArtifact, ToldRegistry, untilServed } from '#libs/testing/told-registry.js';
 
 const fixtures = join(projectRoot(), 'services/inference-worker/test/fixtures');
 
@@ -61,11 +56,9 @@ export async function startTensorBench(): Promise<TensorBench> {
   const [text, image, mixed] = [`${id}-text`, `${id}-image`, `${id}-mixed`];
   const [foreign, forbidden] = [`${id}-foreign`, `${id}-forbidden`];
   const folder = await mkdtemp(join(tmpdir(), 'millrace-tensors-'));
-  const store = new ArtifactStore(join(folder, 'artifacts'));
-  const put = async (name: string): Promise<string> => {
-    const bytes = await readFile(join(fixtures, `${name}.onnx`));
-    return (await store.put(chunks(bytes), 1_000_000)).sha256;
-  };
+  const artifacts = join(folder, 'artifacts');
+  const put = async (name: string): Promise<string> =>
+    putArtifact(artifacts, await readFile(join(fixtures, `${name}.onnx`)));
   const { address, server } = await startForeign();
   const version = (model: string, more: object, number = '1') =>
     ModelVersion.fromPartial({ model, version: number, task: 'tensors', ...more });
@@ -86,55 +79,28 @@ export async function startTensorBench(): Promise<TensorBench> {
   };
 
   const brokers = getTestInfrastructure().KAFKA_BROKERS;
-  const log = new KafkaMessageLog('registry', brokers.split(','), new Wiring(), new Logger('registry', 'error'));
-  const record = (key: string, value: Uint8Array) => ({
-    key: Buffer.from(key),
-    value: Buffer.from(value),
-    headers: {},
+  const registry = new ToldRegistry(brokers);
+  const definitions = Object.fromEntries(
+    versions.flatMap(({ model: name }) => [
+      [`Model/${name}`, { name, task: 'tensors', owners: [] }],
+      [`Endpoint/${name}`, { name, model: name, log: { features: true }, rollout: [], guardrails: { alpha: 0.05 } }],
+    ]),
+  ) as Record<string, object>;
+  const routes = versions.map((live) => {
+    const more = live.model === mixed ? { candidate } : {};
+    return { endpoint: live.model, model: live.model, live, ...more };
   });
-  const publish = async (deleted: boolean): Promise<void> => {
-    const defined = versions.flatMap(({ model: name }) =>
-      Object.entries({
-        [`Model/${name}`]: { name, task: 'tensors', owners: [] },
-        [`Endpoint/${name}`]: { name, model: name, log: { features: true }, rollout: [], guardrails: { alpha: 0.05 } },
-      }).map(([key, spec]) => {
-        const definition = { specJson: Buffer.from(JSON.stringify(spec)), deleted };
-        return record(key, DefinitionChanged.encode(DefinitionChanged.fromPartial({ definition })).finish());
-      }),
-    );
-    const routed = versions.map((live) => {
-      const more = live.model === mixed ? { candidate } : {};
-      const route = Route.fromPartial({ endpoint: live.model, model: live.model, live, deleted, ...more });
-      return record(live.model, Route.encode(route).finish());
-    });
-    await log.publisher('definitionsChanged').publish(defined);
-    await log.publisher('routesChanged').publish(routed);
-  };
-  const topics = [
-    'definitionsChanged',
-    'modelsChanged',
-    'routesChanged',
-    'predictionsLogged',
-    'auditRecorded',
-  ] as const;
-  await log.ensureTopics(topics.map((topic) => ({ id: topic })));
-  await publish(false);
+  await registry.ensureTopics();
+  await registry.tell(definitions, routes);
 
-  const worker = await startService('inference-worker', brokers, { ARTIFACTS_DIR: join(folder, 'artifacts') });
+  const worker = await startService('inference-worker', brokers, { ARTIFACTS_DIR: artifacts });
   const gateway = await startService('inference-gateway', brokers, {
     FEATURE_STORE_ADDRESS: '127.0.0.1:1',
     INFERENCE_WORKER_ADDRESSES: worker.grpcAddress,
     UPSTREAM_ADDRESSES: address,
     DATA_DIR: join(folder, 'gateway'),
   });
-  const isReady = async (name: string): Promise<boolean> => {
-    const answer = await fetch(`${gateway.httpUrl}/v2/models/${name}/ready`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
-    return answer.status === 200;
-  };
-  for (const name of [text, image, mixed, `${mixed}/versions/2`, foreign])
-    await until(() => isReady(name), `${name} ready`);
+  await untilServed(gateway.httpUrl, [text, image, mixed, `${mixed}/versions/2`, foreign]);
   return {
     gateway,
     workerAddress: worker.grpcAddress,
@@ -149,13 +115,9 @@ export async function startTensorBench(): Promise<TensorBench> {
       await gateway.kill('SIGTERM');
       await worker.kill('SIGTERM');
       await stopProcess(server);
-      await publish(true);
-      await log.close();
+      await registry.tell(definitions, routes, true);
+      await registry.close();
       await rm(folder, { recursive: true });
     },
   };
-}
-
-async function* chunks(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield bytes;
 }

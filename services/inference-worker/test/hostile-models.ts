@@ -14,7 +14,7 @@ import {
   tensor,
   tensorAttribute,
   value,
-} from './onnx-writer.js';
+} from './onnx-messages.js';
 
 const inputs = [value('x', float32, ['N', 2])];
 const outputs = [value('y', float32, ['N', 2])];

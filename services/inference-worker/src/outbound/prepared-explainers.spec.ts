@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Background } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
-import { regressorV3 } from '../../test/write-onnx.js';
+import { regressorV3 } from '../../test/tree-models.js';
 import type { ExplanationQuestion } from '../domain/explanation.js';
 import { PreparedExplainers } from './prepared-explainers.js';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { marginOf } from '#libs/numeric/shapley/tree-ensemble.js';
 import { readOnnxModel } from '#libs/onnx/read-model.js';
 import { readTreeModel } from '#libs/onnx/tree-model.js';
-import { ensembleV5, regressorV3, type Tree } from '../../test/write-onnx.js';
+import { ensembleV5, regressorV3, type Tree } from '../../test/tree-models.js';
 import { createSession, readContract, runSession } from './onnx-session.js';
 
 const features = 3;

@@ -13,6 +13,7 @@ export function message(...fields: readonly Field[]): Uint8Array {
 }
 
 export const float32 = 1;
+export const uint8 = 2;
 export const int64 = 7;
 export const bool = 9;
 

@@ -1,4 +1,5 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { type Field, float32, graph, model, node, opset, tensor, uint8, value } from './onnx-messages.js';
 
 /** A tree as ONNX writes it: a leaf's value, or a split. */
 export type Tree = number | Split;
@@ -107,7 +108,7 @@ export function ensembleV5(trees: readonly Tree[], features: number): Buffer {
   }
   return modelOf('TreeEnsemble', 5, features, [
     ['nodes_featureids', 'ints', featureIds!],
-    ['nodes_modes', 't', tensor(2, Uint8Array.from(modes!))],
+    ['nodes_modes', 't', tensor('', uint8, [modes!.length], Uint8Array.from(modes!))],
     ['nodes_splits', 't', floatTensor(splits!)],
     ['nodes_missing_value_tracks_true', 'ints', missing!],
     ['nodes_truenodeids', 'ints', yes!],
@@ -123,16 +124,10 @@ export function ensembleV5(trees: readonly Tree[], features: number): Buffer {
 }
 
 function modelOf(operator: string, mlVersion: number, features: number, attributes: readonly Attribute[]): Buffer {
-  const node = new BinaryWriter();
-  node.tag(1, 2).string('input').tag(2, 2).string('output').tag(4, 2).string(operator).tag(7, 2).string('ai.onnx.ml');
-  for (const attribute of attributes) node.tag(5, 2).bytes(attributeBytes(attribute));
-  const graph = new BinaryWriter().tag(1, 2).bytes(node.finish()).tag(2, 2).string('trees');
-  graph.tag(11, 2).bytes(valueInfo('input', features)).tag(12, 2).bytes(valueInfo('output', 1));
-  const opset = (domain: string, version: number) =>
-    new BinaryWriter().tag(1, 2).string(domain).tag(2, 0).int64(version).finish();
-  const model = new BinaryWriter().tag(1, 0).int64(10).tag(7, 2).bytes(graph.finish());
-  model.tag(8, 2).bytes(opset('', 17)).tag(8, 2).bytes(opset('ai.onnx.ml', mlVersion));
-  return Buffer.from(model.finish());
+  const fields = attributes.map((attribute): Field => [5, attributeBytes(attribute)]);
+  const nodes = [node(operator, ['input'], ['output'], [7, 'ai.onnx.ml'], ...fields)];
+  const [inputs, outputs] = [[value('input', float32, ['N', features])], [value('output', float32, ['N', 1])]];
+  return model(graph({ nodes, inputs, outputs }), [opset('', 17), opset('ai.onnx.ml', mlVersion)]);
 }
 
 function attributeBytes([name, kind, value]: Attribute): Uint8Array {
@@ -143,25 +138,9 @@ function attributeBytes([name, kind, value]: Attribute): Uint8Array {
   else if (kind === 'floats') for (const one of value as number[]) writer.tag(7, 5).float(one);
   else if (kind === 'ints') for (const one of value as number[]) writer.tag(8, 0).int64(one);
   else for (const one of value as string[]) writer.tag(9, 2).string(one);
-  const types: Readonly<Record<string, number>> = { ...kinds, i: 2, s: 3 };
-  return writer.tag(20, 0).int32(types[kind]!).finish();
+  return writer.tag(20, 0).int32(kinds[kind]).finish();
 }
 
 function floatTensor(values: readonly number[]): Uint8Array {
-  return tensor(1, new Uint8Array(Float32Array.from(values).buffer), values.length);
-}
-
-/** TensorProto with raw data. */
-function tensor(dataType: number, raw: Uint8Array, count = raw.length): Uint8Array {
-  return new BinaryWriter().tag(1, 0).int64(count).tag(2, 0).int32(dataType).tag(9, 2).bytes(raw).finish();
-}
-
-/** float32 [N, columns] */
-function valueInfo(name: string, columns: number): Uint8Array {
-  const rows = new BinaryWriter().tag(2, 2).string('N').finish();
-  const width = new BinaryWriter().tag(1, 0).int64(columns).finish();
-  const shape = new BinaryWriter().tag(1, 2).bytes(rows).tag(1, 2).bytes(width).finish();
-  const type = new BinaryWriter().tag(1, 0).int32(1).tag(2, 2).bytes(shape).finish();
-  const kind = new BinaryWriter().tag(1, 2).bytes(type).finish();
-  return new BinaryWriter().tag(1, 2).string(name).tag(2, 2).bytes(kind).finish();
+  return tensor('', float32, [values.length], new Uint8Array(Float32Array.from(values).buffer));
 }
