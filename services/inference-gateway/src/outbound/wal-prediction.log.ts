@@ -96,6 +96,7 @@ export class WalPredictionLog extends PredictionLog {
       failures: [],
       unmirrored: [],
       feedback: [],
+      rows: [],
     };
     return { block, ids: predictions.map(({ predictionId }) => predictionId) };
   }

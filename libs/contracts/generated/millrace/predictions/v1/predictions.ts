@@ -36,6 +36,22 @@ export interface PredictionBlock {
   failures: Failure[];
   unmirrored: Unmirrored[];
   feedback: Feedback[];
+  rows: PredictionRows[];
+}
+
+/** The rows of one request that gave whole vectors and nothing beside them, told once: a reader makes a Prediction of each, after those of `predictions`. */
+export interface PredictionRows {
+  /** what is the same of all rows; prediction_id, features and outputs are empty */
+  shared:
+    | Prediction
+    | undefined;
+  /** prediction_id of row i is "<wal_id>-<sequence>-<first + i>" */
+  first: number;
+  rows: number;
+  /** float32 little-endian, row-major [rows, features]; NaN = null; empty = not logged */
+  features: Buffer;
+  /** [rows]: probability of class 1, or the value */
+  outputs: number[];
 }
 
 /** What became of a prediction, as its caller tells. */
@@ -186,6 +202,7 @@ function createBasePredictionBlock(): PredictionBlock {
     failures: [],
     unmirrored: [],
     feedback: [],
+    rows: [],
   };
 }
 
@@ -214,6 +231,9 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
     }
     for (const v of message.feedback) {
       Feedback.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.rows) {
+      PredictionRows.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -295,6 +315,14 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
             message.feedback.push(Feedback.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.rows.push(PredictionRows.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -320,6 +348,126 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
     message.failures = object.failures?.map((e) => Failure.fromPartial(e)) || [];
     message.unmirrored = object.unmirrored?.map((e) => Unmirrored.fromPartial(e)) || [];
     message.feedback = object.feedback?.map((e) => Feedback.fromPartial(e)) || [];
+    message.rows = object.rows?.map((e) => PredictionRows.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePredictionRows(): PredictionRows {
+  return { shared: undefined, first: 0, rows: 0, features: Buffer.alloc(0), outputs: [] };
+}
+
+export const PredictionRows: MessageFns<PredictionRows> = {
+  encode(message: PredictionRows, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.shared !== undefined) {
+      Prediction.encode(message.shared, writer.uint32(10).fork()).join();
+    }
+    if (message.first !== 0) {
+      writer.uint32(16).uint32(message.first);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(24).uint32(message.rows);
+    }
+    if (message.features.length !== 0) {
+      writer.uint32(34).bytes(message.features);
+    }
+    if (message.outputs.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.outputs) {
+        writer.float(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PredictionRows {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePredictionRows();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.shared = Prediction.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.first = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.rows = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.features = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag === 45) {
+              message.outputs.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.outputs.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PredictionRows>): PredictionRows {
+    return PredictionRows.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PredictionRows>): PredictionRows {
+    const message = createBasePredictionRows();
+    message.shared = (object.shared !== undefined && object.shared !== null)
+      ? Prediction.fromPartial(object.shared)
+      : undefined;
+    message.first = object.first ?? 0;
+    message.rows = object.rows ?? 0;
+    message.features = object.features ?? Buffer.alloc(0);
+    message.outputs = object.outputs?.map((e) => e) || [];
     return message;
   },
 };
