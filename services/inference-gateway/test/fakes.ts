@@ -19,7 +19,9 @@ import {
   type Notes,
   PredictionLog,
   type RunLane,
+  type RowIds,
   type Unlogged,
+  type UnloggedRows,
 } from '../src/domain/ports.js';
 import { Predictor } from '../src/domain/predictor.js';
 import { fromMessage, toMessage } from '../src/inbound/infer-message.js';
@@ -111,6 +113,12 @@ export class FakeLog extends PredictionLog {
     const first = this.kept.length;
     this.kept.push(...predictions);
     return predictions.map((_, i) => `id-${first + i}`);
+  }
+  readonly packed: UnloggedRows[] = [];
+  override async keepRows(rows: UnloggedRows): Promise<RowIds> {
+    if (this.error) throw this.error;
+    this.packed.push(rows);
+    return { block: `block-${this.packed.length}`, first: 0 };
   }
   override note(notes: Notes): void {
     this.shadows.push(...(notes.shadows ?? []));

@@ -99,6 +99,34 @@ const counts = () =>
   );
 
 describe('the prediction log', () => {
+  it('has a row for each of those that a request gave packed, as if each had been told alone', async () => {
+    const name = `${endpoint}-packed`;
+    const shared = { endpoint: name, model: 'm', modelVersion: '1', arm: 'live', asOfMs: 5, featuresGiven: true };
+    const rows = [
+      {
+        shared: { ...shared, requestJson: Buffer.from('{}') },
+        first: 3,
+        rows: 2,
+        features: Buffer.from(Float32Array.of(1.5, Number.NaN, 2.5, 0).buffer),
+        outputs: Buffer.from(Float32Array.of(0.5, 0.25).buffer),
+      },
+    ];
+    const packed = PredictionBlock.encode(PredictionBlock.fromPartial({ walId: 'p', sequence: 1, rows })).finish();
+    await handle(chunk('', Buffer.from(packed), Buffer.from(packed)));
+    const logged = await (
+      await reader.query({
+        query:
+          'SELECT prediction_id AS id, toString(features) AS features, score, request FROM monitoring.predictions WHERE endpoint = {name: String} ORDER BY id',
+        query_params: { name },
+        format: 'JSONEachRow',
+      })
+    ).json();
+    expect(logged).toEqual([
+      { id: 'p-1-3', features: '[1.5,nan]', score: 0.5, request: '{}' },
+      { id: 'p-1-4', features: '[2.5,0]', score: 0.25, request: '{}' },
+    ]);
+  });
+
   it('has each prediction once: of a chunk that is given again, and of a block that a gateway sent again', async () => {
     const first = chunk('', block('w1', 1, 3), block('w1', 2, 2), block('w1', 2, 2));
     const carried = (await handle(first))!;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Failure } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import type { Failure, Prediction } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { elementsOfRaw, type RawTensor } from '#libs/tensors/raw-tensor.js';
 import type { InferRequest } from './infer-request.js';
@@ -29,7 +29,11 @@ export function unloggedTensors(
   startedMs: number,
   trace?: TraceContext,
 ): Unlogged {
-  const prediction: Unlogged['prediction'] = {
+  const prediction: Prediction = {
+    predictionId: '',
+    snapshot: 0,
+    answeredAtMs: 0,
+    latencyUs: 0,
     requestId: request.id,
     endpoint: plan.name,
     model: plan.model,

@@ -1,4 +1,4 @@
-import type { Failure } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import type { Failure, Prediction } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { float32Bytes } from '#libs/tensors/tensor-codec.js';
@@ -12,6 +12,8 @@ type Row = Readonly<Record<string, unknown>>;
 
 const maxFailureCharacters = 200;
 const noBytes = Buffer.alloc(0);
+/** `{}`, as of any row without columns. */
+const nothingAsked = Buffer.from('{}');
 
 /** The instant that a row asks for, epoch ms: its event time, else now. */
 export function instantOf(row: Row, eventTime: string): number {
@@ -39,34 +41,74 @@ export function unlogged(
   return asked.rows.map((row, i) => {
     const { values, asOfMs, snapshot } = scored.features[i]!;
     const { version, arm } = scored.byCandidate?.[i] === 1 ? candidate! : endpoint;
-    const prediction: Unlogged['prediction'] = {
-      requestId,
-      endpoint: plan.name,
-      model: plan.model,
-      modelVersion: version.version,
-      featureService: plan.featureService,
-      featureServiceDigest: version.featureServiceDigest,
-      asOfMs,
-      joinKey: keyOf(row[plan.joinKey]),
-      stickyKey: plan.stickyKey === undefined ? '' : keyOf(row[plan.stickyKey]),
-      requestJson: texts[i]! as Buffer,
-      features: plan.logFeatures ? float32Bytes(values) : noBytes,
-      outputs: [scored.scores[i]!],
-      featuresGiven: asked.given !== undefined,
-      fallback: scored.fallback,
-      caller,
-      arm,
-      rolloutId: candidate?.rolloutId ?? '',
-      rolloutStep: candidate?.step ?? 0,
-      traceId: trace?.traceId ?? '',
-      featuresUs: Math.round((scored.timesMs?.features ?? 0) * 1_000),
-      inferUs: Math.round((scored.timesMs?.infer ?? 0) * 1_000),
-      cached: false,
-      explained: false,
-      payloadSampledOut: false,
-    };
+    const prediction = predictionOf(endpoint, { version, arm }, requestId, caller, asOfMs, scored, trace);
+    prediction.joinKey = keyOf(row[plan.joinKey]);
+    if (plan.stickyKey !== undefined) prediction.stickyKey = keyOf(row[plan.stickyKey]);
+    prediction.requestJson = texts[i]! as Buffer;
+    if (plan.logFeatures) prediction.features = float32Bytes(values);
+    prediction.outputs = [scored.scores[i]!];
+    prediction.featuresGiven = asked.given !== undefined;
     return { prediction, snapshot, startedMs, trace, payloadShare: plan.payloadShare };
   });
+}
+
+/** What all rows of a request share that gave whole vectors and nothing beside them: it has no keys, and nothing was asked but the vectors. */
+export function sharedPrediction(
+  endpoint: LiveEndpoint,
+  requestId: string,
+  caller: string,
+  asOfMs: number,
+  scored: Told,
+  trace?: TraceContext,
+): Prediction {
+  const shared = predictionOf(endpoint, endpoint, requestId, caller, asOfMs, scored, trace);
+  shared.requestJson = nothingAsked;
+  shared.featuresGiven = true;
+  return shared;
+}
+
+type Told = Pick<Scored, 'fallback' | 'timesMs'>;
+
+/** All fields in one literal: what is set later keeps the shape that the encoder is fast for. */
+function predictionOf(
+  { plan, candidate }: LiveEndpoint,
+  { version, arm }: Pick<Arm, 'version' | 'arm'>,
+  requestId: string,
+  caller: string,
+  asOfMs: number,
+  { fallback, timesMs }: Told,
+  trace: TraceContext | undefined,
+): Prediction {
+  return {
+    predictionId: '',
+    requestId,
+    endpoint: plan.name,
+    model: plan.model,
+    modelVersion: version.version,
+    featureService: plan.featureService,
+    featureServiceDigest: version.featureServiceDigest,
+    asOfMs,
+    answeredAtMs: 0,
+    joinKey: '',
+    stickyKey: '',
+    requestJson: noBytes,
+    features: noBytes,
+    outputs: [],
+    snapshot: 0,
+    featuresGiven: false,
+    fallback,
+    latencyUs: 0,
+    caller,
+    arm,
+    rolloutId: candidate?.rolloutId ?? '',
+    rolloutStep: candidate?.step ?? 0,
+    traceId: trace?.traceId ?? '',
+    featuresUs: timesMs === undefined ? 0 : Math.round(timesMs.features * 1_000),
+    inferUs: timesMs === undefined ? 0 : Math.round(timesMs.infer * 1_000),
+    cached: false,
+    explained: false,
+    payloadSampledOut: false,
+  };
 }
 
 /** One failure a row. @param instants the rows' own, epoch ms */

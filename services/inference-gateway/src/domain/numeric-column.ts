@@ -32,10 +32,11 @@ export function exactly(type: NumericType, value: number, { name, datatype }: Te
 }
 
 /**
- * float32 of any numeric datatype, where each is exact.
+ * float32 of any numeric datatype, where each is exact; FP32 that came raw is not copied.
  * @throws MillraceError invalid-argument naming the first that is not
  */
 export function exactFloats({ name, datatype, values }: Tensor): Float32Array {
+  if (datatype === 'FP32' && values instanceof Float32Array) return values;
   const floats = Float32Array.from(values as ArrayLike<number>);
   if (datatype === 'FP32' || datatype === 'FP16' || datatype === 'BF16') return floats;
   for (let i = 0; i < floats.length; i++)

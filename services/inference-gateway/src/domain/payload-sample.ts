@@ -11,8 +11,10 @@ export function keepsPayload(predictionId: string, share: number): boolean {
   return murmur3(Buffer.from(predictionId), seed) / range < share;
 }
 
-/** A prediction of an endpoint that logs a sample, as it is logged: the row stays whatever the sample says. */
-export function sampled(prediction: Prediction, share: number): Prediction {
-  if (keepsPayload(prediction.predictionId, share)) return prediction;
-  return { ...prediction, requestJson: nothing, features: nothing, payloadSampledOut: true };
+/** Leaves request and features out of a prediction that the sample of its endpoint has not in it; the row stays whatever the sample says. */
+export function samplePayload(prediction: Prediction, share: number): void {
+  if (keepsPayload(prediction.predictionId, share)) return;
+  prediction.requestJson = nothing;
+  prediction.features = nothing;
+  prediction.payloadSampledOut = true;
 }

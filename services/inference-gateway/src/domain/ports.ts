@@ -83,7 +83,8 @@ export interface Explanation {
 
 /** A prediction before it has its id. */
 export interface Unlogged {
-  readonly prediction: Omit<Prediction, 'predictionId' | 'snapshot' | 'answeredAtMs' | 'latencyUs'>;
+  /** The log writes `predictionId`, `snapshot`, `answeredAtMs` and `latencyUs` into it: a copy a row was a fifth of what a prediction costs. */
+  readonly prediction: Prediction;
   readonly snapshot: Snapshot;
   /** Of predictions that keep request and features; undefined = all do. */
   readonly payloadShare?: number | undefined;
@@ -91,6 +92,27 @@ export interface Unlogged {
   readonly startedMs: number;
   /** Of its request, where that is sampled. */
   readonly trace?: TraceContext | undefined;
+}
+
+/** The rows of one request that gave whole vectors and nothing beside them, before they have their ids. */
+export interface UnloggedRows {
+  /** What is the same of all of them; the log writes `answeredAtMs` and `latencyUs` into it. */
+  readonly shared: Prediction;
+  readonly rows: number;
+  /** float32 little-endian, row-major [rows, features]; empty = not logged. */
+  readonly features: Buffer;
+  /** float32 [rows]. */
+  readonly outputs: Float32Array;
+  /** performance.now() when the request had been decoded. */
+  readonly startedMs: number;
+  /** Of the request, where that is sampled. */
+  readonly trace?: TraceContext | undefined;
+}
+
+/** Ids of the rows of one request: row i is `<block>-<first + i>`. */
+export interface RowIds {
+  readonly block: string;
+  readonly first: number;
 }
 
 /** What is told beside the answers. */
@@ -107,6 +129,8 @@ export abstract class PredictionLog {
    * @throws MillraceError unavailable when they cannot be kept: then nothing may be answered
    */
   abstract keep(predictions: readonly Unlogged[]): Promise<string[]>;
+  /** The same of rows that are kept in one piece. @throws MillraceError as `keep` */
+  abstract keepRows(rows: UnloggedRows): Promise<RowIds>;
   /** Keeps notes soon, in the same log; nobody waits for it, and it never throws. What cannot be kept is counted. */
   abstract note(notes: Notes): void;
 }

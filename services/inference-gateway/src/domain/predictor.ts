@@ -4,6 +4,7 @@ import type { Answer } from './answer.js';
 import type { LiveEndpoint } from './arms.js';
 import { asksExplanation, checkExplainable } from './explain-request.js';
 import { Explainer, markExplained } from './explainer.js';
+import { GivenPredictor } from './given-predictor.js';
 import { checkOutputs, type InferRequest, refuseLate } from './infer-request.js';
 import { unlogged } from './logged-rows.js';
 import type { Mirror } from './mirror.js';
@@ -17,6 +18,7 @@ import { Scorer } from './scorer.js';
 export class Predictor {
   private readonly scorer: Scorer;
   private readonly explainer: Explainer;
+  private readonly given: GivenPredictor;
   private rowsInFlight = 0;
 
   constructor(
@@ -28,6 +30,7 @@ export class Predictor {
   ) {
     this.scorer = new Scorer(features, runner, log);
     this.explainer = new Explainer(runner);
+    this.given = new GivenPredictor(this.scorer, log, mirror);
   }
 
   /** @param trace of the call, for what is done for it and for the log @throws MillraceError; then nothing was answered, and no prediction of it is in the log unless keeping it was what failed */
@@ -52,8 +55,12 @@ export class Predictor {
       );
     this.rowsInFlight += count;
     try {
-      const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
       const sampled = isSampled(trace) ? trace : undefined;
+      if (asked.alone && !explains && endpoint.plan.payloadShare === undefined) {
+        const given = { request, rows: count, given: asked.given!, caller, deadlineMs, startedMs, trace: sampled };
+        return await this.given.infer(endpoint, given);
+      }
+      const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
       const scored = await this.scorer.score(endpoint, asked, texts, sampled);
       const explained = explains ? await this.explainer.explain(endpoint, asked, scored, sampled) : undefined;
       refuseLate(request, deadlineMs, 'when its rows were scored');

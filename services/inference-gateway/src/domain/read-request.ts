@@ -8,11 +8,14 @@ import { givenVector, maxRows, tensorTypes } from './model-metadata.js';
 import { exactFloats, exactly, holdsNumbers } from './numeric-column.js';
 
 const maxTextBytes = 4_096;
+const noColumns: RequestRows['rows'] = Array.from({ length: maxRows }, () => Object.freeze({}));
 
 export interface RequestRows {
   readonly rows: readonly Record<string, unknown>[];
   /** float32 [rows, features], where the caller sent the vectors whole. */
   readonly given: Float32Array | undefined;
+  /** They came with nothing beside them: no row has a column. */
+  readonly alone: boolean;
 }
 
 const refuse = (message: string): never => {
@@ -31,6 +34,11 @@ export function maxElements({ version }: LiveEndpoint): number {
  */
 export function readRequest({ plan, version }: LiveEndpoint, request: InferRequest): RequestRows {
   const { features } = version;
+  const [first] = request.tensors;
+  if (request.tensors.length === 1 && first!.name === givenVector) {
+    const count = rowCount(first, plan);
+    return { rows: noColumns.slice(0, count), given: readVectors(first!, count, features.length), alone: true };
+  }
   const tensors = new Map<string, Tensor>();
   for (const tensor of request.tensors) {
     if (tensors.has(tensor.name)) refuse(`input '${shown(tensor.name)}' came twice`);
@@ -51,7 +59,7 @@ export function readRequest({ plan, version }: LiveEndpoint, request: InferReque
     fill(rows, column, tensor, plan.name);
   }
   if (given === undefined) checkMissing(plan, tensors);
-  return { rows, given };
+  return { rows, given, alone: false };
 }
 
 function checkMissing(plan: EndpointPlan, tensors: ReadonlyMap<string, Tensor>): void {

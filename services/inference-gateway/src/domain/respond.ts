@@ -3,6 +3,8 @@ import type { LiveEndpoint } from './arms.js';
 import { classify } from './classification.js';
 import type { InferRequest, RequestedOutput } from './infer-request.js';
 import { outputNames } from './model-metadata.js';
+import type { RowIds } from './ports.js';
+import { rowIdBytes } from './row-ids.js';
 import type { Scored } from './scored.js';
 
 /**
@@ -12,8 +14,8 @@ import type { Scored } from './scored.js';
 export function respond(
   endpoint: LiveEndpoint,
   { id, outputs }: Pick<InferRequest, 'id' | 'outputs'>,
-  scored: Scored,
-  predictionIds: readonly string[],
+  scored: Omit<Scored, 'features'>,
+  ids: readonly string[] | RowIds,
 ): Answer {
   const { plan, version, candidate } = endpoint;
   const { scores, fallback, byCandidate } = scored;
@@ -34,18 +36,23 @@ export function respond(
         return classes > 0
           ? classify(plan.task, name, scores, classes)
           : { name, datatype: 'FP32', shape, values: scores };
-      const values = name === idName ? predictionIds : versionsOf(endpoint, scored);
+      if (name === idName && 'block' in ids)
+        return { name, datatype: 'BYTES', shape, data: rowIdBytes(ids, shape[0]!) };
+      const values = name === idName ? (ids as readonly string[]) : versionsOf(endpoint, scored);
       return { name, datatype: 'BYTES', shape, values };
     }),
   };
 }
 
-function versionsOf({ version, candidate }: LiveEndpoint, { scores, byCandidate }: Scored): string[] {
+function versionsOf({ version, candidate }: LiveEndpoint, { scores, byCandidate }: Omit<Scored, 'features'>): string[] {
   const mark = (i: number) => (byCandidate?.[i] === 1 ? candidate!.version : version).version;
   return Array.from(scores, (_, i) => mark(i));
 }
 
-function answeredBy({ version, candidate }: LiveEndpoint, { scores, byCandidate }: Scored): Answer['answeredBy'] {
+function answeredBy(
+  { version, candidate }: LiveEndpoint,
+  { scores, byCandidate }: Omit<Scored, 'features'>,
+): Answer['answeredBy'] {
   let theirs = 0;
   for (const mark of byCandidate ?? []) theirs += mark;
   const ours = { version: version.version, rows: scores.length - theirs };

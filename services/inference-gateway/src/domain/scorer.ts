@@ -1,6 +1,7 @@
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Arm, type CandidateArm, inputOf, type LiveEndpoint } from './arms.js';
+import { vectorsOf } from './given-vectors.js';
 import { failuresOf, instantOf, isCallersFault, stickyKeyOf } from './logged-rows.js';
 import type { Features, FeatureSource, ModelRunner, PredictionLog } from './ports.js';
 import type { RequestRows } from './read-request.js';
@@ -44,6 +45,32 @@ export class Scorer {
     }
   }
 
+  /**
+   * The same of vectors that came with nothing beside them: no row has a key, so none is the candidate's.
+   * @param given float32 [rows, features] @param asOfMs of all of them
+   * @throws MillraceError as `score`
+   */
+  async scoreGiven(
+    endpoint: LiveEndpoint,
+    given: Float32Array,
+    rows: number,
+    asOfMs: number,
+    trace?: TraceContext,
+  ): Promise<Omit<Scored, 'features'>> {
+    const { version, arm, plan } = endpoint;
+    const startedMs = performance.now();
+    try {
+      const scores = await this.runner.run(version.onnxSha256, rows, given, arm, trace);
+      if (arm === 'canary') finite(scores);
+      const timesMs = { features: 0, infer: performance.now() - startedMs };
+      return { scores, fallback: false, byCandidate: undefined, timesMs };
+    } catch (error) {
+      const instants = Array.from({ length: rows }, () => asOfMs);
+      this.note(error, failuresOf(endpoint, endpoint, instants, error));
+      return { scores: fallbackScores(plan, rows, error), fallback: true, byCandidate: undefined, timesMs: undefined };
+    }
+  }
+
   /** Asked for once, whichever versions answer; what fails here fails for each row's own arm. */
   private async vectors(
     endpoint: LiveEndpoint,
@@ -53,7 +80,7 @@ export class Scorer {
     trace: TraceContext | undefined,
   ): Promise<readonly Features[]> {
     const { plan, version } = endpoint;
-    if (given !== undefined) return split(given, rows, plan.eventTime);
+    if (given !== undefined) return vectorsOf(given, rows.length, (row) => instantOf(rows[row]!, plan.eventTime));
     try {
       return await this.features.get(plan.featureService, version.featureServiceDigest, texts, trace);
     } catch (error) {
@@ -142,27 +169,22 @@ function rowsOf(marks: Uint8Array, wanted: 0 | 1): number[] {
   return rows;
 }
 
-/** A fallback answers for parts that are away, never for a request that is wrong. */
+/** A fallback answers for parts that are away, never for a request that is wrong. @throws the error where there is none */
+function fallbackScores({ fallbackPrediction }: LiveEndpoint['plan'], rows: number, error: unknown): Float32Array {
+  if (fallbackPrediction === undefined || !(error instanceof MillraceError) || !isOutage(error)) throw error;
+  return new Float32Array(rows).fill(fallbackPrediction);
+}
+
 function fallback({ plan }: LiveEndpoint, { rows }: RequestRows, error: unknown): Scored {
-  if (plan.fallbackPrediction === undefined || !(error instanceof MillraceError) || !isOutage(error)) throw error;
+  const scores = fallbackScores(plan, rows.length, error);
   const features = rows.map((row) => ({
     values: noFeatures,
     asOfMs: instantOf(row, plan.eventTime),
     snapshot: unseen,
   }));
-  const scores = new Float32Array(rows.length).fill(plan.fallbackPrediction);
   return { scores, features, fallback: true, byCandidate: undefined, timesMs: undefined };
 }
 
 function isOutage(error: MillraceError): boolean {
   return error.code === 'unavailable' || error.code === 'deadline-exceeded' || error.code === 'internal';
-}
-
-function split(given: Float32Array, rows: readonly Record<string, unknown>[], eventTime: string): Features[] {
-  const width = given.length / rows.length;
-  return rows.map((row, i) => ({
-    values: given.subarray(i * width, (i + 1) * width),
-    asOfMs: instantOf(row, eventTime),
-    snapshot: unseen,
-  }));
 }

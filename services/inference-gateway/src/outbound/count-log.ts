@@ -1,4 +1,4 @@
-import type { Notes, Unlogged } from '../domain/ports.js';
+import type { Notes, Unlogged, UnloggedRows } from '../domain/ports.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 
 type AnswerMetrics = Pick<InferenceGatewayMetrics, 'predictions' | 'explained' | 'fallbacks' | 'latencySeconds'>;
@@ -17,6 +17,14 @@ export function countAnswer(metrics: AnswerMetrics, rows: readonly Unlogged[], n
   if (prediction.explained) metrics.explained.inc({ endpoint }, rows.length);
   if (prediction.fallback) metrics.fallbacks.inc({ endpoint }, rows.length);
   metrics.latencySeconds.observe({ endpoint, arm: other === undefined ? arm : 'mixed' }, (nowMs - startedMs) / 1_000);
+}
+
+/** The same of rows that were kept in one piece. */
+export function countRows(metrics: AnswerMetrics, { shared, rows, startedMs }: UnloggedRows, nowMs: number): void {
+  const { endpoint, arm, modelVersion, fallback } = shared;
+  metrics.predictions.inc({ endpoint, model_version: modelVersion, arm }, rows);
+  if (fallback) metrics.fallbacks.inc({ endpoint }, rows);
+  metrics.latencySeconds.observe({ endpoint, arm }, (nowMs - startedMs) / 1_000);
 }
 
 export function countNotes(metrics: NoteMetrics, { shadows, failures, unmirrored }: Notes): void {

@@ -10,7 +10,8 @@ import {
 } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
-import type { Unlogged } from '../domain/ports.js';
+import { float32View } from '#libs/tensors/tensor-codec.js';
+import type { Unlogged, UnloggedRows } from '../domain/ports.js';
 import { inferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 import { WalPredictionLog } from './wal-prediction.log.js';
 
@@ -110,6 +111,34 @@ it('keeps the row of every prediction, and request and features of those that th
   expect(all!.predictions[0]).toMatchObject({ payloadSampledOut: false, requestJson: whole.requestJson });
 });
 
+it('keeps the rows of requests in one block a turn, packed, with ids that count through the block', async () => {
+  open();
+  const packed = (outputs: Float32Array, requestId: string): UnloggedRows => ({
+    shared: Prediction.fromPartial({ endpoint: 'late', modelVersion: '3', arm: 'live', requestId }),
+    rows: outputs.length,
+    features: Buffer.alloc(8 * outputs.length, 1),
+    outputs,
+    startedMs: 0,
+  });
+  const asked = [Float32Array.of(0.5, 0.25), Float32Array.of(0.75)];
+  const ids = await Promise.all(asked.map((outputs, i) => log.keepRows(packed(outputs, `r${i}`))));
+  const block = `${wal.id}-1`;
+  expect(ids).toEqual([
+    { block, first: 0 },
+    { block, first: 2 },
+  ]);
+  const [kept, ...more] = await blocks();
+  expect(more).toEqual([]);
+  expect(kept!.rows.map(({ shared, first, rows }) => [shared!.requestId, first, rows])).toEqual([
+    ['r0', 0, 2],
+    ['r1', 2, 1],
+  ]);
+  expect(kept!.rows.map(({ outputs }) => [...float32View(outputs)])).toEqual(asked.map((outputs) => [...outputs]));
+  expect(kept!.rows[0]!.shared!.latencyUs).toBeGreaterThan(0);
+  expect(kept!.rows[0]!.features).toHaveLength(16);
+  expect(await counted('predictions_total')).toEqual(['endpoint="late",model_version="3",arm="live" 3']);
+});
+
 it('refuses to answer when it is full, says why and what to look at, and counts it', async () => {
   open(2_000);
   const many = Array.from({ length: 50 }, () => row({ requestJson: Buffer.alloc(100) }));
@@ -121,7 +150,9 @@ it('refuses to answer when it is full, says why and what to look at, and counts 
       /^the prediction log holds \d+ bytes that could not be shipped \(bound 2000\): is Kafka away\?$/,
     ),
   });
-  expect((await counted('unkept_predictions_total'))[0]).toMatch(/ 1$/);
+  const rows = { shared: Prediction.create(), rows: 3, features: Buffer.alloc(0), outputs: new Float32Array(3) };
+  await expect(log.keepRows({ ...rows, startedMs: 0 })).rejects.toMatchObject({ code: 'unavailable' });
+  expect((await counted('unkept_predictions_total'))[0]).toMatch(/ 4$/);
   await wal.markShipped(1);
 });
 

@@ -1,11 +1,19 @@
 import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
-import { type Notes, PredictionLog, type Snapshot, type Unlogged } from '../domain/ports.js';
-import { sampled } from '../domain/payload-sample.js';
+import {
+  type Notes,
+  PredictionLog,
+  type RowIds,
+  type Snapshot,
+  type Unlogged,
+  type UnloggedRows,
+} from '../domain/ports.js';
+import { samplePayload } from '../domain/payload-sample.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 import type { BlockTraces } from './block-traces.js';
 import { countAnswer, countNotes } from './count-log.js';
 import { NoteBlocks } from './note-blocks.js';
+import { RowBlocks } from './row-blocks.js';
 import { groupsOf, TurnBatcher } from './turn-batcher.js';
 
 interface Waiting {
@@ -22,6 +30,7 @@ export class WalPredictionLog extends PredictionLog {
   private readonly batcher = new TurnBatcher<Waiting>((waiting) => this.flush(waiting));
 
   private readonly notes: NoteBlocks;
+  private readonly rows: RowBlocks;
 
   constructor(
     private readonly wal: WriteAheadLog,
@@ -29,11 +38,16 @@ export class WalPredictionLog extends PredictionLog {
     private readonly traces?: BlockTraces,
   ) {
     super();
+    this.rows = new RowBlocks(wal, metrics, traces);
     this.notes = new NoteBlocks(wal, (unkept) => metrics.unkeptNotes.inc(unkept));
   }
 
   override keep(predictions: readonly Unlogged[]): Promise<string[]> {
     return new Promise((resolve, reject) => this.batcher.add({ predictions, resolve, reject }));
+  }
+
+  override keepRows(rows: UnloggedRows): Promise<RowIds> {
+    return this.rows.keep(rows);
   }
 
   override note(notes: Notes): void {
@@ -78,14 +92,12 @@ export class WalPredictionLog extends PredictionLog {
     if (traced !== undefined) this.traces?.keep(sequence, traced);
     const predictions = unlogged.map(({ prediction, snapshot, startedMs, payloadShare }, i) => {
       if (!snapshots.has(snapshot)) snapshots.set(snapshot, snapshots.size);
-      const logged = {
-        ...prediction,
-        predictionId: `${this.wal.id}-${sequence}-${i}`,
-        snapshot: snapshots.get(snapshot)!,
-        answeredAtMs: wallMs,
-        latencyUs: Math.round((nowMs - startedMs) * 1_000),
-      };
-      return payloadShare === undefined ? logged : sampled(logged, payloadShare);
+      prediction.predictionId = `${this.wal.id}-${sequence}-${i}`;
+      prediction.snapshot = snapshots.get(snapshot)!;
+      prediction.answeredAtMs = wallMs;
+      prediction.latencyUs = Math.round((nowMs - startedMs) * 1_000);
+      if (payloadShare !== undefined) samplePayload(prediction, payloadShare);
+      return prediction;
     });
     const block = {
       walId: this.wal.id,

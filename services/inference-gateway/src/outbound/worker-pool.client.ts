@@ -183,11 +183,7 @@ export class WorkerPoolClient extends ModelRunner {
     const output = float32View(result.output);
     let first = 0;
     for (const question of group) {
-      // Of a binary model's [P(0), P(1)] the last column is the score; a regression has one column.
-      const from = first;
-      question.resolve(
-        Float32Array.from({ length: question.rows }, (_, i) => output[(from + i + 1) * result.columns - 1]!),
-      );
+      question.resolve(lastColumn(output, result.columns, first, question.rows));
       first += question.rows;
     }
   }
@@ -233,6 +229,13 @@ export class WorkerPoolClient extends ModelRunner {
     const rank = ({ breakers, stream }: Worker): number => (breakers[lane].opened ? 1e9 : 0) + stream.inFlight;
     return this.workers.toSorted((a, b) => rank(a) - rank(b));
   }
+}
+
+/** Of a binary model's [P(0), P(1)] the last column is the score; a regression has one column. @returns float32 [rows], of so many rows from `first` on */
+function lastColumn(output: Float32Array, columns: number, first: number, rows: number): Float32Array {
+  const scores = new Float32Array(rows);
+  for (let i = 0; i < rows; i++) scores[i] = output[(first + i + 1) * columns - 1]!;
+  return scores;
 }
 
 function joined(group: readonly Question[]): Float32Array {

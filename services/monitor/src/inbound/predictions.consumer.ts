@@ -2,6 +2,7 @@ import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Chunk, Consumer, MessageLog } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { expandRows } from '../domain/expand-rows.js';
 import { SeenBlocks } from '../domain/seen-blocks.js';
 import type { MonitorMetrics } from '../monitor.metrics.js';
 import type { PredictionLogStore, Unreadable } from '../outbound/prediction-log.store.js';
@@ -45,7 +46,7 @@ export class PredictionsConsumer {
     let repeated = 0;
     for (const { partition, offset, value } of chunk.records) {
       try {
-        const block = PredictionBlock.decode(value ?? Buffer.alloc(0));
+        const block = expandRows(PredictionBlock.decode(value ?? Buffer.alloc(0)));
         if (seen.add(block.walId, block.sequence)) blocks.push(block);
         else repeated += 1;
       } catch (error) {

@@ -50,8 +50,8 @@ export interface PredictionRows {
   rows: number;
   /** float32 little-endian, row-major [rows, features]; NaN = null; empty = not logged */
   features: Buffer;
-  /** [rows]: probability of class 1, or the value */
-  outputs: number[];
+  /** float32 little-endian [rows]: probability of class 1, or the value */
+  outputs: Buffer;
 }
 
 /** What became of a prediction, as its caller tells. */
@@ -354,7 +354,7 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
 };
 
 function createBasePredictionRows(): PredictionRows {
-  return { shared: undefined, first: 0, rows: 0, features: Buffer.alloc(0), outputs: [] };
+  return { shared: undefined, first: 0, rows: 0, features: Buffer.alloc(0), outputs: Buffer.alloc(0) };
 }
 
 export const PredictionRows: MessageFns<PredictionRows> = {
@@ -372,11 +372,7 @@ export const PredictionRows: MessageFns<PredictionRows> = {
       writer.uint32(34).bytes(message.features);
     }
     if (message.outputs.length !== 0) {
-      writer.uint32(42).fork();
-      for (const v of message.outputs) {
-        writer.float(v);
-      }
-      writer.join();
+      writer.uint32(42).bytes(message.outputs);
     }
     return writer;
   },
@@ -427,22 +423,12 @@ export const PredictionRows: MessageFns<PredictionRows> = {
             continue;
           }
           case 5: {
-            if (tag === 45) {
-              message.outputs.push(reader.float());
-
-              continue;
+            if (tag !== 42) {
+              break;
             }
 
-            if (tag === 42) {
-              const end2 = reader.uint32() + reader.pos;
-              while (reader.pos < end2) {
-                message.outputs.push(reader.float());
-              }
-
-              continue;
-            }
-
-            break;
+            message.outputs = Buffer.from(reader.bytes());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
@@ -467,7 +453,7 @@ export const PredictionRows: MessageFns<PredictionRows> = {
     message.first = object.first ?? 0;
     message.rows = object.rows ?? 0;
     message.features = object.features ?? Buffer.alloc(0);
-    message.outputs = object.outputs?.map((e) => e) || [];
+    message.outputs = object.outputs ?? Buffer.alloc(0);
     return message;
   },
 };
