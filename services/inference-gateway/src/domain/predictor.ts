@@ -54,8 +54,9 @@ export class Predictor {
     try {
       const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
       const sampled = isSampled(trace) ? trace : undefined;
-      const scored = await this.scorer.score(endpoint, asked, texts, sampled);
-      const explained = explains ? await this.explainer.explain(endpoint, asked, scored, sampled) : undefined;
+      const untilMs = Math.min(deadlineMs, request.expiresAtMs);
+      const scored = await this.scorer.score(endpoint, asked, texts, sampled, untilMs);
+      const explained = explains ? await this.explainer.explain(endpoint, asked, scored, sampled, untilMs) : undefined;
       refuseLate(request, deadlineMs, 'when its rows were scored');
       const rows = unlogged(endpoint, request.id, asked, texts, scored, caller, startedMs, sampled);
       if (explained !== undefined) markExplained(rows);
