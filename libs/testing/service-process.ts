@@ -18,13 +18,14 @@ export interface ServiceProcess {
   kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
 }
 
-/** Starts a service on free ports of loopback, with these settings of its own. Resolves when it is ready. */
+/** Starts a service on free ports of loopback unless its settings say where, with these settings of its own. Resolves when it is ready. */
 export async function startService(
   name: string,
   brokers: string,
   settings: Readonly<Record<string, string>>,
 ): Promise<ServiceProcess> {
-  const [grpcAddress, httpAddress] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+  const grpcAddress = settings['GRPC_LISTEN'] ?? `127.0.0.1:${await freePort()}`;
+  const httpAddress = settings['HTTP_LISTEN'] ?? `127.0.0.1:${await freePort()}`;
   const child = spawn(process.execPath, [join(projectRoot(), `dist/services/${name}/src/main.js`)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {

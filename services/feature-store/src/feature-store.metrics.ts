@@ -25,6 +25,11 @@ const table = {
     help: 'From a batch of questions to its answers',
     buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
   },
+  late: {
+    type: 'counter',
+    name: 'millrace_feature_store_late_questions_total',
+    help: 'Questions refused unread because nobody waited for them any more',
+  },
   mismatches: {
     type: 'counter',
     name: 'millrace_feature_store_vector_mismatches_total',

@@ -65,8 +65,16 @@ export function withCandidate(more: Partial<Candidate>, given: Partial<EndpointP
 export class FakeFeatures extends FeatureSource {
   error: MillraceError | undefined;
   questions = 0;
-  override async get(_service: string, _digest: string, rows: readonly Uint8Array[]): Promise<Features[]> {
+  readonly untils: (number | undefined)[] = [];
+  override async get(
+    _service: string,
+    _digest: string,
+    rows: readonly Uint8Array[],
+    _trace?: TraceContext,
+    untilMs?: number,
+  ): Promise<Features[]> {
     this.questions += 1;
+    this.untils.push(untilMs);
     if (this.error) throw this.error;
     return rows.map((row) => {
       const { minute, at } = JSON.parse(Buffer.from(row).toString()) as { minute: number; at?: number };
@@ -82,7 +90,16 @@ export class FakeRunner extends ModelRunner {
   error: MillraceError | undefined;
   readonly runs: { sha: string; rows: number; lane: RunLane; input: number[] }[] = [];
   readonly special = new Map<string, Run>();
-  override async run(sha: string, rows: number, input: Float32Array, lane: RunLane): Promise<Float32Array> {
+  readonly untils: (number | undefined)[] = [];
+  override async run(
+    sha: string,
+    rows: number,
+    input: Float32Array,
+    lane: RunLane,
+    _trace?: TraceContext,
+    untilMs?: number,
+  ): Promise<Float32Array> {
+    this.untils.push(untilMs);
     this.runs.push({ sha, rows, lane, input: [...input] });
     const special = this.special.get(lane) ?? this.special.get(sha);
     if (special !== undefined) return special(rows, input);

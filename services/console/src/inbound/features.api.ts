@@ -54,6 +54,8 @@ export class FeaturesApi {
     const asked = {
       batchId: 1,
       traceparents: [],
+      timeoutMs: 0,
+      sentAtMs: 0,
       featureService: service,
       rows: [Buffer.from(JSON.stringify(row ?? {}))],
       asOfMs: [wholeNumber('asOfMs', asOfMs, 0) || Date.now()],

@@ -13,6 +13,7 @@ import {
 } from '#libs/contracts/generated/millrace/features/v1/features.js';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import { type CallContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { TransitClock } from '#libs/rpc/transit-clock.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { Catalog } from '../domain/catalog.js';
 import type { EntityCache } from '../domain/entity-cache.js';
@@ -36,6 +37,8 @@ const maxRows = 1_000;
 export class FeatureStoreGrpc {
   private waiting: {
     question: VectorsQuestion;
+    /** Epoch ms; Infinity = never. */
+    expiresAtMs: number;
     resolve: (answer: VectorsAnswer) => void;
     reject: (error: unknown) => void;
   }[] = [];
@@ -55,7 +58,9 @@ export class FeatureStoreGrpc {
         (stream: ServerDuplexStream<VectorsRequest, VectorsResponse>, context: CallContext) =>
           this.streamVectors(stream, context),
       ),
-      getVectors: handle.unary((request: VectorsRequest) => this.vectors(request)),
+      getVectors: handle.unary((request: VectorsRequest, { deadlineMs }: CallContext) =>
+        this.vectors(request, deadlineMs),
+      ),
       getWatermarks: handle.unary((request: GetWatermarksRequest) => this.watermarks(request)),
       buildDataset: handle.serverStream((request: BuildDatasetRequest, context: CallContext) =>
         this.buildDataset(request, context),
@@ -69,10 +74,14 @@ export class FeatureStoreGrpc {
 
   /** Each batch is answered by itself: what fails one leaves the others and the stream alone. */
   private streamVectors(stream: ServerDuplexStream<VectorsRequest, VectorsResponse>, context: CallContext): void {
+    const transit = new TransitClock();
     stream.on('data', (request: VectorsRequest) => {
+      const nowMs = Date.now();
+      const waitedMs = transit.waitedMs(request.sentAtMs, nowMs);
+      const expiresAtMs = request.timeoutMs === 0 ? Infinity : nowMs + request.timeoutMs - waitedMs;
       const span = context.messageSpan?.(request.traceparents);
       span?.set('millrace.batch.rows', request.rows.length);
-      this.vectors(request).then(
+      this.vectors(request, expiresAtMs).then(
         (response) => {
           span?.end();
           stream.write(response);
@@ -93,7 +102,9 @@ export class FeatureStoreGrpc {
     stream.on('error', () => stream.end());
   }
 
-  private async vectors(request: VectorsRequest): Promise<VectorsResponse> {
+  private async vectors(request: VectorsRequest, expiresAtMs: number): Promise<VectorsResponse> {
+    const late = this.lateness(expiresAtMs);
+    if (late !== undefined) throw late;
     const plan = this.catalog.service(request.featureService);
     const { rows, asOfMs } = request;
     if (rows.length > maxRows)
@@ -102,7 +113,7 @@ export class FeatureStoreGrpc {
       throw new MillraceError('invalid-argument', `as_of_ms: ${asOfMs.length} instants for ${rows.length} rows`);
     const question = { plan, rows: rows.map(parseRow), asOfMs, nowMs: Date.now() };
     const stopTimer = this.metrics.serveSeconds.startTimer();
-    const answer = await this.ask(question);
+    const answer = await this.ask(question, expiresAtMs);
     stopTimer();
     this.metrics.vectors.inc({ feature_service: plan.name }, rows.length);
     return {
@@ -121,16 +132,21 @@ export class FeatureStoreGrpc {
   }
 
   /** Questions of one turn are answered from one look at the store. */
-  private ask(question: VectorsQuestion): Promise<VectorsAnswer> {
+  private ask(question: VectorsQuestion, expiresAtMs: number): Promise<VectorsAnswer> {
     return new Promise((resolve, reject) => {
       if (this.waiting.length === 0) setImmediate(() => this.flush());
-      this.waiting.push({ question, resolve, reject });
+      this.waiting.push({ question, expiresAtMs, resolve, reject });
     });
   }
 
   private flush(): void {
-    const { waiting } = this;
+    const waiting = this.waiting.filter(({ expiresAtMs, reject }) => {
+      const late = this.lateness(expiresAtMs);
+      if (late !== undefined) reject(late);
+      return late === undefined;
+    });
     this.waiting = [];
+    if (waiting.length === 0) return;
     serveVectors(
       this.store,
       this.cache,
@@ -144,6 +160,13 @@ export class FeatureStoreGrpc {
           serveVectors(this.store, this.cache, [question]).then(([answer]) => resolve(answer!), reject);
       },
     );
+  }
+
+  /** A question that nobody waits for any more is refused, and nothing is read for it. */
+  private lateness(expiresAtMs: number): MillraceError | undefined {
+    if (expiresAtMs === Infinity || Date.now() < expiresAtMs) return undefined;
+    this.metrics.late.inc();
+    return new MillraceError('deadline-exceeded', 'the question waited for longer than its timeout_ms');
   }
 
   private async watermarks({ streams }: GetWatermarksRequest): Promise<GetWatermarksResponse> {

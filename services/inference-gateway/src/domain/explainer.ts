@@ -26,7 +26,13 @@ export class Explainer {
    * Where two versions answered, the features are all that either reads, in the order of the feature service; what a version does not read contributes 0 to its rows.
    * @throws MillraceError failed-precondition (a version without background), unavailable (the fallback answers), deadline-exceeded, resource-exhausted, internal
    */
-  async explain(endpoint: LiveEndpoint, asked: RequestRows, scored: Scored, trace?: TraceContext): Promise<Explained> {
+  async explain(
+    endpoint: LiveEndpoint,
+    asked: RequestRows,
+    scored: Scored,
+    trace?: TraceContext,
+    untilMs = Number.POSITIVE_INFINITY,
+  ): Promise<Explained> {
     if (scored.fallback)
       throw new MillraceError(
         'unavailable',
@@ -39,7 +45,7 @@ export class Explainer {
     const baseValues = new Float64Array(rows);
     const by = Array.from({ length: rows }, () => '');
     const explain = async ({ arm, rows: mine }: Part): Promise<void> => {
-      const explanation = await this.ask(arm, asked, scored, mine, trace);
+      const explanation = await this.ask(arm, asked, scored, mine, trace, untilMs);
       const places = arm.version.features.map((name) => names.indexOf(name));
       mine.forEach((row, i) => {
         baseValues[row] = explanation.baseValue;
@@ -58,11 +64,12 @@ export class Explainer {
     { features }: Scored,
     rows: readonly number[],
     trace: TraceContext | undefined,
+    untilMs: number,
   ): Promise<Explanation> {
     checkBackground(version);
     const input = inputOf(version, given === undefined ? columns : undefined, features, rows);
     const { onnxSha256, backgroundSha256 } = version;
-    return this.runner.explain({ onnxSha256, backgroundSha256, rows: rows.length, input, trace });
+    return this.runner.explain({ onnxSha256, backgroundSha256, rows: rows.length, input, trace, untilMs });
   }
 }
 

@@ -19,6 +19,8 @@ export interface GivenRequest {
   readonly given: Float32Array;
   readonly caller: string;
   readonly deadlineMs: number;
+  /** When its caller waits no longer, epoch ms: its deadline, or its timeout before. */
+  readonly untilMs: number;
   /** performance.now() when the request had been decoded. */
   readonly startedMs: number;
   /** Undefined = not sampled. */
@@ -40,9 +42,9 @@ export class GivenPredictor {
 
   /** @throws MillraceError as Predictor.infer */
   async infer(endpoint: LiveEndpoint, asked: GivenRequest): Promise<Answer> {
-    const { request, rows, given, deadlineMs, startedMs, trace } = asked;
+    const { request, rows, given, deadlineMs, untilMs, startedMs, trace } = asked;
     const asOfMs = Date.now();
-    const scored = await this.scorer.scoreGiven(endpoint, given, rows, asOfMs, trace);
+    const scored = await this.scorer.scoreGiven(endpoint, given, rows, asOfMs, trace, untilMs);
     refuseLate(request, deadlineMs, 'when its rows were scored');
     const ids = await this.log.keepRows({
       shared: sharedPrediction(endpoint, request.id, asked.caller, asOfMs, scored, trace),

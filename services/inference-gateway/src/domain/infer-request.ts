@@ -3,6 +3,7 @@ import type { RawTensor } from '#libs/tensors/raw-tensor.js';
 import { shown, type Tensor } from '#libs/tensors/tensor-codec.js';
 import type { EndpointPlan } from './endpoint-plan.js';
 import { explanationOutputs } from './explanation-outputs.js';
+import { LateRequest } from './late-request.js';
 import { outputNames } from './model-metadata.js';
 import type { ServedEndpoint } from './tensor-endpoint.js';
 
@@ -95,7 +96,7 @@ const quoted = (names: readonly string[]): string => names.map((name) => `'${nam
 /** @throws MillraceError where nobody waits for the answer any more: deadline-exceeded by the caller's deadline, unavailable by the request's timeout */
 export function refuseLate({ expiresAtMs }: InferRequest, deadlineMs: number, when: string): void {
   const nowMs = Date.now();
-  if (nowMs >= deadlineMs) throw new MillraceError('deadline-exceeded', `the deadline had passed ${when}`);
+  if (nowMs >= deadlineMs) throw new LateRequest(when);
   if (nowMs >= expiresAtMs) throw timeoutExpired();
 }
 

@@ -4,6 +4,7 @@ import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { float32Bytes } from '#libs/tensors/tensor-codec.js';
 import type { Arm, LiveEndpoint } from './arms.js';
 import type { EndpointPlan } from './endpoint-plan.js';
+import { LateRequest } from './late-request.js';
 import type { Unlogged } from './ports.js';
 import type { RequestRows } from './read-request.js';
 import type { Scored } from './scored.js';
@@ -137,8 +138,12 @@ export function causeOf(error: unknown): { code: string; message: string } {
   return { code, message: errorMessage(error).slice(0, maxFailureCharacters) };
 }
 
-/** Then no version has failed. */
+/** A request that is wrong or late: then no version has failed. */
 export function isCallersFault(error: unknown): boolean {
+  return error instanceof LateRequest || isWrong(error);
+}
+
+function isWrong(error: unknown): boolean {
   return error instanceof MillraceError && error.code === 'invalid-argument';
 }
 

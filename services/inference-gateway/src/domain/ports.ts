@@ -26,14 +26,15 @@ export abstract class FeatureSource {
    * Vectors of rows at their own instants (their event time column, else now).
    * @param rows UTF-8 JSON objects with the spine's columns
    * @param digest of the feature service that the model was trained on
-   * @param trace of the request that asks
-   * @throws MillraceError unavailable, deadline-exceeded, invalid-argument (a row), failed-precondition (the feature service is another now)
+   * @param trace of the request that asks @param untilMs when its caller waits no longer, epoch ms; left out = for ever
+   * @throws LateRequest where that came first @throws MillraceError unavailable, deadline-exceeded, invalid-argument (a row), failed-precondition (the feature service is another now)
    */
   abstract get(
     featureService: string,
     digest: string,
     rows: readonly Uint8Array[],
     trace?: TraceContext,
+    untilMs?: number,
   ): Promise<Features[]>;
 }
 
@@ -44,9 +45,9 @@ export type RunLane = 'live' | 'canary' | 'shadow';
 export abstract class ModelRunner {
   /**
    * @param input float32 [rows, features], row-major
-   * @param trace of the request that asks; a shadow has none
+   * @param trace of the request that asks; a shadow has none @param untilMs when its caller waits no longer, epoch ms; left out = for ever
    * @returns the score of each row: of class 1 for binary, the value for regression
-   * @throws MillraceError unavailable, deadline-exceeded, resource-exhausted, internal
+   * @throws LateRequest where that came first @throws MillraceError unavailable, deadline-exceeded, resource-exhausted, internal
    */
   abstract run(
     onnxSha256: string,
@@ -54,6 +55,7 @@ export abstract class ModelRunner {
     input: Float32Array,
     lane: RunLane,
     trace?: TraceContext,
+    untilMs?: number,
   ): Promise<Float32Array>;
   /** Resolves when a worker has loaded and checked the model. */
   abstract prepare(onnxSha256: string, features: number): Promise<void>;
@@ -72,6 +74,8 @@ export interface ExplanationQuestion {
   /** float32 [rows, features], row-major; NaN = null. */
   readonly input: Float32Array;
   readonly trace: TraceContext | undefined;
+  /** When its caller waits no longer, epoch ms; Infinity = never. */
+  readonly untilMs: number;
 }
 
 export interface Explanation {

@@ -56,13 +56,14 @@ export class Predictor {
     this.rowsInFlight += count;
     try {
       const sampled = isSampled(trace) ? trace : undefined;
+      const untilMs = Math.min(deadlineMs, request.expiresAtMs);
       if (asked.alone && !explains && endpoint.plan.payloadShare === undefined) {
-        const given = { request, rows: count, given: asked.given!, caller, deadlineMs, startedMs, trace: sampled };
-        return await this.given.infer(endpoint, given);
+        const part = { request, rows: count, given: asked.given!, caller, deadlineMs, untilMs, startedMs };
+        return await this.given.infer(endpoint, { ...part, trace: sampled });
       }
       const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
-      const scored = await this.scorer.score(endpoint, asked, texts, sampled);
-      const explained = explains ? await this.explainer.explain(endpoint, asked, scored, sampled) : undefined;
+      const scored = await this.scorer.score(endpoint, asked, texts, sampled, untilMs);
+      const explained = explains ? await this.explainer.explain(endpoint, asked, scored, sampled, untilMs) : undefined;
       refuseLate(request, deadlineMs, 'when its rows were scored');
       const rows = unlogged(endpoint, request.id, asked, texts, scored, caller, startedMs, sampled);
       if (explained !== undefined) markExplained(rows);

@@ -2,6 +2,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Arm, type CandidateArm, inputOf, type LiveEndpoint } from './arms.js';
 import { vectorsOf } from './given-vectors.js';
+import { LateRequest } from './late-request.js';
 import { failuresOf, instantOf, isCallersFault, stickyKeyOf } from './logged-rows.js';
 import type { Features, FeatureSource, ModelRunner, PredictionLog } from './ports.js';
 import type { RequestRows } from './read-request.js';
@@ -20,7 +21,7 @@ export class Scorer {
   ) {}
 
   /**
-   * @param texts the rows as UTF-8 JSON objects
+   * @param texts the rows as UTF-8 JSON objects @param untilMs when the caller waits no longer, epoch ms
    * @throws MillraceError where a row cannot be scored and no fallback is declared, or the request is what is wrong
    */
   async score(
@@ -28,16 +29,17 @@ export class Scorer {
     asked: RequestRows,
     texts: readonly Uint8Array[],
     trace?: TraceContext,
+    untilMs = Number.POSITIVE_INFINITY,
   ): Promise<Scored> {
     const byCandidate = drawn(endpoint, asked);
     const startedMs = performance.now();
     try {
-      const features = await this.vectors(endpoint, asked, texts, byCandidate, trace);
+      const features = await this.vectors(endpoint, asked, texts, byCandidate, trace, untilMs);
       const featuresMs = performance.now();
       const scores =
         byCandidate === undefined
-          ? await this.run(endpoint, endpoint, asked, features, undefined, trace)
-          : await this.runArms(endpoint, endpoint.candidate!, asked, features, byCandidate, trace);
+          ? await this.run(endpoint, endpoint, asked, features, undefined, trace, untilMs)
+          : await this.runArms(endpoint, endpoint.candidate!, asked, features, byCandidate, trace, untilMs);
       const timesMs = { features: featuresMs - startedMs, infer: performance.now() - featuresMs };
       return { scores, features, fallback: false, byCandidate, timesMs };
     } catch (error) {
@@ -47,7 +49,7 @@ export class Scorer {
 
   /**
    * The same of vectors that came with nothing beside them: no row has a key, so none is the candidate's.
-   * @param given float32 [rows, features] @param asOfMs of all of them
+   * @param given float32 [rows, features] @param asOfMs of all of them @param untilMs when the caller waits no longer, epoch ms
    * @throws MillraceError as `score`
    */
   async scoreGiven(
@@ -55,12 +57,13 @@ export class Scorer {
     given: Float32Array,
     rows: number,
     asOfMs: number,
-    trace?: TraceContext,
+    trace: TraceContext | undefined,
+    untilMs: number,
   ): Promise<Omit<Scored, 'features'>> {
     const { version, arm, plan } = endpoint;
     const startedMs = performance.now();
     try {
-      const scores = await this.runner.run(version.onnxSha256, rows, given, arm, trace);
+      const scores = await this.runner.run(version.onnxSha256, rows, given, arm, trace, untilMs);
       if (arm === 'canary') finite(scores);
       const timesMs = { features: 0, infer: performance.now() - startedMs };
       return { scores, fallback: false, byCandidate: undefined, timesMs };
@@ -78,11 +81,12 @@ export class Scorer {
     texts: readonly Uint8Array[],
     byCandidate: Uint8Array | undefined,
     trace: TraceContext | undefined,
+    untilMs: number,
   ): Promise<readonly Features[]> {
     const { plan, version } = endpoint;
     if (given !== undefined) return vectorsOf(given, rows.length, (row) => instantOf(rows[row]!, plan.eventTime));
     try {
-      return await this.features.get(plan.featureService, version.featureServiceDigest, texts, trace);
+      return await this.features.get(plan.featureService, version.featureServiceDigest, texts, trace, untilMs);
     } catch (error) {
       const instants = rows.map((row) => instantOf(row, plan.eventTime));
       const armOf = (i: number): Arm => (byCandidate?.[i] === 1 ? endpoint.candidate! : endpoint);
@@ -102,11 +106,12 @@ export class Scorer {
     features: readonly Features[],
     byCandidate: Uint8Array,
     trace: TraceContext | undefined,
+    untilMs: number,
   ): Promise<Float32Array> {
     const scores = new Float32Array(features.length);
     const fill = async (arm: Arm, rows: readonly number[]): Promise<void> => {
       if (rows.length === 0) return;
-      const part = await this.run(endpoint, arm, asked, features, rows, trace);
+      const part = await this.run(endpoint, arm, asked, features, rows, trace, untilMs);
       for (let i = 0; i < rows.length; i++) scores[rows[i]!] = part[i]!;
     };
     const theirs = rowsOf(byCandidate, 1);
@@ -127,12 +132,13 @@ export class Scorer {
     features: readonly Features[],
     rows: readonly number[] | undefined,
     trace: TraceContext | undefined,
+    untilMs: number,
   ): Promise<Float32Array> {
     try {
       const columns = given === undefined ? arm.columns : undefined;
       const input = given !== undefined && rows === undefined ? given : inputOf(arm.version, columns, features, rows);
       const count = rows?.length ?? features.length;
-      const scores = await this.runner.run(arm.version.onnxSha256, count, input, arm.arm, trace);
+      const scores = await this.runner.run(arm.version.onnxSha256, count, input, arm.arm, trace, untilMs);
       return arm.arm === 'canary' ? finite(scores) : scores;
     } catch (error) {
       const failed = rows === undefined ? features : rows.map((i) => features[i]!);
@@ -172,6 +178,7 @@ function rowsOf(marks: Uint8Array, wanted: 0 | 1): number[] {
 /** A fallback answers for parts that are away, never for a request that is wrong. @throws the error where there is none */
 function fallbackScores({ fallbackPrediction }: LiveEndpoint['plan'], rows: number, error: unknown): Float32Array {
   if (fallbackPrediction === undefined || !(error instanceof MillraceError) || !isOutage(error)) throw error;
+  if (error instanceof LateRequest) throw error;
   return new Float32Array(rows).fill(fallbackPrediction);
 }
 

@@ -65,7 +65,8 @@ export class TensorPredictor {
     this.bytesInFlight += bytes;
     try {
       const sampled = isSampled(trace) ? trace : undefined;
-      const answered = await this.answer(endpoint, request, sampled);
+      const untilMs = Math.min(deadlineMs, request.expiresAtMs);
+      const answered = await this.answer(endpoint, request, sampled, untilMs);
       refuseLate(request, deadlineMs, 'when the model had answered');
       const [id] = await this.log.keep([unloggedTensors(endpoint, request, answered, caller, startedMs, sampled)]);
       if (endpoint.candidate?.mirror === true && answered.arm.arm === 'live')
@@ -97,15 +98,16 @@ export class TensorPredictor {
     endpoint: TensorEndpoint,
     request: InferRequest,
     trace: TraceContext | undefined,
+    untilMs: number,
   ): Promise<AnsweredTensors> {
     const { candidate } = endpoint;
     if (candidate === undefined || !this.isDrawn(candidate, request.id))
-      return this.run(endpoint, endpoint, request, trace);
+      return this.run(endpoint, endpoint, request, trace, untilMs);
     try {
-      return await this.run(endpoint, candidate, request, trace);
+      return await this.run(endpoint, candidate, request, trace, untilMs);
     } catch (error) {
       if (isCallersFault(error)) throw error;
-      return this.run(endpoint, endpoint, request, trace);
+      return this.run(endpoint, endpoint, request, trace, untilMs);
     }
   }
 
@@ -120,12 +122,14 @@ export class TensorPredictor {
     arm: TensorArm,
     { raw = [], outputs }: InferRequest,
     trace: TraceContext | undefined,
+    untilMs: number,
   ): Promise<AnsweredTensors> {
     const startedMs = performance.now();
     const names =
       outputs.length > 0 ? outputs.map(({ name }) => name) : endpoint.signature.outputs.map(({ name }) => name);
     try {
-      const given = await this.runner.run({ version: arm.version, tensors: raw, outputs: names, lane: arm.arm, trace });
+      const run = { version: arm.version, tensors: raw, outputs: names, lane: arm.arm, trace, untilMs };
+      const given = await this.runner.run(run);
       return { arm, outputs: given, inferMs: performance.now() - startedMs };
     } catch (error) {
       if (!isCallersFault(error))

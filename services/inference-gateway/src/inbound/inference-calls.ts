@@ -4,6 +4,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import type { Answer } from '../domain/answer.js';
 import { type InferRequest, timeoutExpired } from '../domain/infer-request.js';
+import { LateRequest } from '../domain/late-request.js';
 import type { Predictor } from '../domain/predictor.js';
 import { ServingStatistics } from '../domain/serving-statistics.js';
 import type { ServedEndpoint } from '../domain/tensor-endpoint.js';
@@ -105,6 +106,9 @@ function inTime<T>(work: Promise<T>, untilMs: number): Promise<T> {
   if (untilMs === Number.POSITIVE_INFINITY) return work;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(timeoutExpired()), Math.max(0, untilMs - Date.now()));
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
+    // Its parts may find out before the timer does.
+    const refuse = (error: unknown): void =>
+      reject(error instanceof LateRequest && Date.now() >= untilMs ? timeoutExpired() : error);
+    work.then(resolve, refuse).finally(() => clearTimeout(timer));
   });
 }

@@ -8,10 +8,12 @@ import { Peer } from '#libs/rpc/grpc-client.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32View } from '#libs/tensors/tensor-codec.js';
+import { LateRequest } from '../domain/late-request.js';
 import { type Features, FeatureSource } from '../domain/ports.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
 import { startQuestionSpans } from './question-spans.js';
+import { lastWanted, stillWanted, timeLeft } from './time-left.js';
 import { TurnBatcher } from './turn-batcher.js';
 
 interface Question {
@@ -19,11 +21,15 @@ interface Question {
   readonly digest: string;
   readonly rows: readonly Uint8Array[];
   readonly trace: TraceContext | undefined;
+  readonly untilMs: number;
   resolve(features: Features[]): void;
   reject(error: unknown): void;
 }
 
 const maxBatchRows = 1_000;
+const waiting = 'while the request waited for the feature store';
+
+type Asked = Omit<VectorsRequest, 'batchId' | 'sentAtMs'>;
 
 /** Features over one multiplexed stream; questions of one turn go out as one batch a feature service. A broken stream is tried once more. */
 export class FeatureStoreClient extends FeatureSource {
@@ -48,8 +54,11 @@ export class FeatureStoreClient extends FeatureSource {
     digest: string,
     rows: readonly Uint8Array[],
     trace?: TraceContext,
+    untilMs = Number.POSITIVE_INFINITY,
   ): Promise<Features[]> {
-    return new Promise((resolve, reject) => this.batcher.add({ featureService, digest, rows, trace, resolve, reject }));
+    return new Promise((resolve, reject) =>
+      this.batcher.add({ featureService, digest, rows, trace, untilMs, resolve, reject }),
+    );
   }
 
   close(): void {
@@ -58,7 +67,7 @@ export class FeatureStoreClient extends FeatureSource {
   }
 
   private flush(questions: readonly Question[]): void {
-    for (const group of groups(questions))
+    for (const group of groups(stillWanted(questions, waiting)))
       this.ask(group).catch((error: unknown) => {
         for (const { reject } of group) reject(error);
       });
@@ -68,7 +77,7 @@ export class FeatureStoreClient extends FeatureSource {
     const { featureService, digest } = group[0]!;
     const rows = group.flatMap((question) => question.rows) as Buffer[];
     this.metrics.featureBatchRows.observe(rows.length);
-    const answer = await this.askTraced(group, { featureService, rows, asOfMs: [] });
+    const answer = await this.askTraced(group, { featureService, rows, asOfMs: [] }, lastWanted(group));
     if (answer.featureServiceDigest !== digest)
       throw new MillraceError(
         'failed-precondition',
@@ -80,11 +89,13 @@ export class FeatureStoreClient extends FeatureSource {
   /** @throws MillraceError also where the store could not answer the batch */
   private async askTraced(
     group: readonly Question[],
-    question: Omit<VectorsRequest, 'batchId' | 'traceparents'>,
+    question: Omit<Asked, 'traceparents' | 'timeoutMs'>,
+    untilMs: number,
   ): Promise<VectorsResponse> {
     const spans = startQuestionSpans(this.tracing, FeatureStoreService.streamVectors.path, this.peer.address, group);
     try {
-      const answer = await this.askTwice({ ...question, traceparents: spans.traceparents });
+      const answer = await this.askTwice({ ...question, traceparents: spans.traceparents }, untilMs);
+      if (answer.errorCode === 'deadline-exceeded' && Date.now() >= untilMs) throw new LateRequest(waiting);
       if (answer.errorCode !== '') throw new MillraceError(codeOf(answer.errorCode), answer.errorMessage);
       spans.end();
       return answer;
@@ -94,12 +105,15 @@ export class FeatureStoreClient extends FeatureSource {
     }
   }
 
-  private async askTwice(question: Omit<VectorsRequest, 'batchId'>): Promise<VectorsResponse> {
+  /** Waited for as the setting says, whatever the callers allow: only so a store that is late tells itself from callers in a hurry. */
+  private async askTwice(question: Omit<Asked, 'timeoutMs'>, untilMs: number): Promise<VectorsResponse> {
+    const ask = () =>
+      this.stream.ask({ ...question, timeoutMs: timeLeft(untilMs, this.timeoutMs, waiting) }, this.timeoutMs);
     try {
-      return await this.stream.ask(question, this.timeoutMs);
+      return await ask();
     } catch (error) {
       if (!(error instanceof MillraceError) || error.code !== 'unavailable') throw error;
-      return this.stream.ask(question, this.timeoutMs);
+      return ask();
     }
   }
 }

@@ -8,8 +8,13 @@ interface Pending<A> {
   timer: NodeJS.Timeout;
 }
 
+interface Sent {
+  batchId: number;
+  sentAtMs: number;
+}
+
 /** Questions and answers over one gRPC stream, matched by batch_id. When the stream breaks, what was asked fails as unavailable, and the next question opens a new one. */
-export class MultiplexedStream<Q extends { batchId: number }, A extends { batchId: number }> {
+export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
   private stream: ClientDuplexStream<Q, A> | undefined;
   private readonly pending = new Map<number, Pending<A>>();
   private lastId = 0;
@@ -23,7 +28,7 @@ export class MultiplexedStream<Q extends { batchId: number }, A extends { batchI
     return this.pending.size;
   }
 
-  ask(question: Omit<Q, 'batchId'>, timeoutMs: number): Promise<A> {
+  ask(question: Omit<Q, keyof Sent>, timeoutMs: number): Promise<A> {
     const batchId = (this.lastId += 1);
     const stream = (this.stream ??= this.connect());
     return new Promise<A>((resolve, reject) => {
@@ -32,7 +37,7 @@ export class MultiplexedStream<Q extends { batchId: number }, A extends { batchI
         reject(new MillraceError('deadline-exceeded', `${this.peer}: no answer within ${timeoutMs} ms`));
       }, timeoutMs);
       this.pending.set(batchId, { resolve, reject, timer });
-      stream.write({ ...question, batchId } as Q);
+      stream.write({ ...question, batchId, sentAtMs: Math.ceil(performance.now()) } as Q);
     });
   }
 

@@ -9,9 +9,12 @@ import {
   type ModelMetadataResponse,
 } from '#libs/contracts/generated/inference/v2/inference.js';
 import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import type { MillraceError } from '#libs/errors/millrace-error.js';
 import { rawInputs } from '#libs/tensors/raw-tensor.js';
+import { until } from '#libs/testing/until.js';
 import { FakeTensorRunner, mixed } from '../../test/fake-tensors.js';
 import { mixedTensors, tensorRunnerContract } from '../../test/tensor-runner.contract.js';
+import { LateRequest } from '../domain/late-request.js';
 import type { RunLane } from '../domain/ports.js';
 import { UpstreamRunner } from './upstream.runner.js';
 
@@ -76,8 +79,8 @@ afterAll(() => {
 
 const version = (more: object = {}) =>
   ModelVersion.fromPartial({ model: 'any', version: '1', upstream: { address, model: 'elsewhere', ...more } });
-const run = (lane: RunLane = 'live', of = version()) =>
-  runner.run({ version: of, tensors: mixedTensors, outputs: ['total'], lane, trace: undefined });
+const run = (lane: RunLane = 'live', of = version(), untilMs = Infinity) =>
+  runner.run({ version: of, tensors: mixedTensors, outputs: ['total'], lane, trace: undefined, untilMs });
 const failing = (code: status, details: string) => (_: ModelInferRequest, done: sendUnaryData<ModelInferResponse>) =>
   done({ code, details });
 
@@ -117,6 +120,24 @@ describe('a server elsewhere', () => {
   it('that does not answer is late', async () => {
     answers = () => undefined;
     await expect(run()).rejects.toMatchObject({ code: 'deadline-exceeded' });
+  });
+
+  it('is called with what the caller has left, and not at all where that is nothing', async () => {
+    await expect(run('live', version(), Date.now())).rejects.toBeInstanceOf(LateRequest);
+    expect(asked).toEqual([]);
+    answers = () => undefined;
+    const startedMs = performance.now();
+    await expect(run('live', version(), Date.now() + 50)).rejects.toMatchObject({ code: 'deadline-exceeded' });
+    expect(performance.now() - startedMs).toBeLessThan(400);
+  });
+
+  it('is not left alone for callers in a hurry, until it has answered nobody for as long as it may take', async () => {
+    const hurried = () => run('live', version(), Date.now() + 20).catch((error: MillraceError) => error.message);
+    answers = () => undefined;
+    const words = new Set<unknown>();
+    for (let i = 0; i < 10; i++) words.add(await hurried());
+    expect([...words].some((said) => String(said).includes('is away'))).toBe(false);
+    await until(async () => String(await hurried()).includes("upstream model 'elsewhere' is away"));
   });
 
   it.each([

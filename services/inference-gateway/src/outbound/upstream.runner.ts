@@ -13,6 +13,7 @@ import { maxRank, rawInputs, type RawTensor } from '#libs/tensors/raw-tensor.js'
 import type { Signature } from '../domain/tensor-endpoint.js';
 import { type TensorRun, TensorRunner } from '../domain/tensor-ports.js';
 import { type Breaker, breakerOf, refusedBy } from './breaker.js';
+import { timeLeft } from './time-left.js';
 
 export interface UpstreamOptions {
   /** Which servers may be called, host:port: a definition must not make the gateway call any address. */
@@ -23,11 +24,20 @@ export interface UpstreamOptions {
 }
 
 const maxTensors = 256;
+const waiting = 'before the upstream was asked';
+
+interface Question {
+  readonly request: ModelInferRequest;
+  /** When the caller waits no longer, epoch ms. */
+  readonly untilMs: number;
+}
 
 /** One server: its channel, and breakers that stop asking while it is away or late. A candidate's failures are its own. */
 class Server {
   readonly stub: GRPCInferenceServiceClient;
-  readonly breakers: Record<'live' | 'canary', Breaker<ModelInferRequest, ModelInferResponse>>;
+  readonly breakers: Record<'live' | 'canary', Breaker<Question, ModelInferResponse>>;
+  /** Since when it has answered nothing that it was asked, epoch ms; undefined = it answers. */
+  private silentSinceMs: number | undefined;
 
   constructor(
     readonly address: string,
@@ -40,12 +50,28 @@ class Server {
       'grpc.enable_channelz': 0,
       'grpc.max_reconnect_backoff_ms': 1_000,
     });
-    const breaker = () => breakerOf((request: ModelInferRequest) => this.infer(request), isAway);
+    const breaker = () => breakerOf((question: Question) => this.infer(question), isAway);
     this.breakers = { live: breaker(), canary: breaker() };
   }
 
-  infer(request: ModelInferRequest): Promise<ModelInferResponse> {
-    return this.call((metadata, options, done) => this.stub.modelInfer(request, metadata, options, done));
+  /** @throws LateRequest where the caller's time was over before it was asked */
+  async infer({ request, untilMs }: Question): Promise<ModelInferResponse> {
+    const { timeoutMs } = this.options;
+    const leftMs = timeLeft(untilMs, timeoutMs, waiting);
+    this.silentSinceMs ??= Date.now();
+    try {
+      const answer = await this.call<ModelInferResponse>(
+        (metadata, options, done) => this.stub.modelInfer(request, metadata, options, done),
+        leftMs,
+      );
+      this.silentSinceMs = undefined;
+      return answer;
+    } catch (error) {
+      // Callers in a hurry do not make a server late: only one that has answered nobody for as long as the setting allows.
+      if (!isAway(error)) this.silentSinceMs = undefined;
+      else if (leftMs < timeoutMs && Date.now() - (this.silentSinceMs ?? Date.now()) < timeoutMs) throw hurried(error);
+      throw error;
+    }
   }
 
   metadata({ model, version }: Upstream): Promise<ModelMetadataResponse> {
@@ -66,9 +92,10 @@ class Server {
       options: { deadline: number },
       done: (error: ServiceError | null, answer: A) => void,
     ) => unknown,
+    timeoutMs = this.options.timeoutMs,
   ): Promise<A> {
     return new Promise((resolve, reject) => {
-      start(new GrpcMetadata(), { deadline: Date.now() + this.options.timeoutMs }, (error, answer) =>
+      start(new GrpcMetadata(), { deadline: Date.now() + timeoutMs }, (error, answer) =>
         error === null ? resolve(answer) : reject(fromUpstream(error)),
       );
     });
@@ -84,11 +111,18 @@ export class UpstreamRunner extends TensorRunner {
     this.servers = new Map(options.addresses.map((address) => [address, new Server(address, options)]));
   }
 
-  override async run({ version, tensors, outputs, lane }: TensorRun): Promise<RawTensor[]> {
+  override async run({
+    version,
+    tensors,
+    outputs,
+    lane,
+    untilMs = Number.POSITIVE_INFINITY,
+  }: TensorRun): Promise<RawTensor[]> {
     const upstream = version.upstream!;
     const server = this.serverOf(upstream);
     const request = requestOf(upstream, tensors, outputs);
-    const answer = await (lane === 'shadow' ? server.infer(request) : server.breakers[lane].fire(request)).catch(
+    const question = { request, untilMs };
+    const answer = await (lane === 'shadow' ? server.infer(question) : server.breakers[lane].fire(question)).catch(
       (error: unknown) => {
         throw refusedBy(error, `upstream model '${request.modelName}' is away`);
       },
@@ -179,6 +213,12 @@ function fromUpstream(error: ServiceError): MillraceError {
   if (error.code === status.INVALID_ARGUMENT) return new MillraceError('invalid-argument', words, cause);
   if (error.code === status.DEADLINE_EXCEEDED) return new MillraceError('deadline-exceeded', words, cause);
   return new MillraceError('unavailable', words, cause);
+}
+
+/** Without what tells the breaker that the server is late. */
+function hurried(error: unknown): unknown {
+  const { code, message } = error as MillraceError;
+  return code === 'deadline-exceeded' ? new MillraceError(code, message) : error;
 }
 
 /** Away or late; that it refuses one model, or fails in it, says nothing of its others. */

@@ -1,5 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   type InferBatch,
   InferenceWorkerService,
@@ -11,6 +11,7 @@ import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
+import { LateRequest } from '../domain/late-request.js';
 import type { RunLane } from '../domain/ports.js';
 import { WorkerPoolClient } from './worker-pool.client.js';
 
@@ -23,12 +24,13 @@ const server = new GrpcServer(
   new Logger('test', 'error', () => {}),
   200,
 );
-let batches: { sha: string; rows: number }[];
+let batches: { sha: string; rows: number; timeoutMs: number }[];
 let pool: WorkerPoolClient;
 
-/** Answers a row with its one feature; of the model `lost` that it has no such model. */
-function answer({ batchId, onnxSha256, rows, input }: InferBatch): InferResult {
-  batches.push({ sha: onnxSha256, rows });
+/** Answers a row with its one feature; of the model `lost` that it has no such model, of `slow` that it was too late. */
+function answer({ batchId, onnxSha256, rows, input, timeoutMs }: InferBatch): InferResult {
+  batches.push({ sha: onnxSha256, rows, timeoutMs });
+  if (onnxSha256 === 'slow') return InferResult.fromPartial({ batchId, errorCode: 'deadline', errorMessage: 'late' });
   return InferResult.fromPartial(
     onnxSha256 === 'lost'
       ? { batchId, errorCode: 'model-not-found', errorMessage: 'no lost' }
@@ -79,4 +81,33 @@ it('rows of one turn and model are one batch; a shadow shares none with rows tha
   ]);
   expect(scores).toEqual([[1, 2], [3], [4], [5]]);
   expect(batches.map(({ rows }) => rows)).toEqual([3, 1, 1]);
+});
+
+describe("callers' deadlines", () => {
+  const until = (sha: string, untilMs: number): Promise<Float32Array> =>
+    pool.run(sha, 1, Float32Array.of(1), 'live', undefined, untilMs);
+
+  it('a question whose deadline passed while it waited is never sent', async () => {
+    const [late, open] = await Promise.allSettled([until('m', Date.now()), until('m', Date.now() + 10_000)]);
+    expect(late).toMatchObject({ status: 'rejected', reason: { code: 'deadline-exceeded' } });
+    expect(open).toMatchObject({ status: 'fulfilled' });
+    expect(batches.map(({ rows }) => rows)).toEqual([1]);
+  });
+
+  it('a batch may take what its most patient caller has left, and no more than the setting', async () => {
+    await Promise.all([until('m', Date.now() + 400), until('m', Date.now() + 900)]);
+    await Promise.all([until('m', Date.now() + 400), until('m', Infinity)]);
+    await until('m', Date.now() + 60_000);
+    const [hurried, ...others] = batches.map(({ timeoutMs }) => timeoutMs);
+    expect(hurried).toBeGreaterThan(400);
+    expect(hurried).toBeLessThanOrEqual(900);
+    expect(others).toEqual([2_000, 2_000]);
+  });
+
+  it('a worker that drops what callers left no time for has not failed, and is asked on', async () => {
+    for (let i = 0; i < 20; i++) await expect(until('slow', Date.now() + 500)).rejects.toBeInstanceOf(LateRequest);
+    expect(batches).toHaveLength(20);
+    for (let i = 0; i < 60; i++) await until('slow', Infinity).catch(() => {});
+    expect(batches.length).toBeLessThan(60);
+  });
 });

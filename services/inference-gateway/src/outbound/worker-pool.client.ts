@@ -5,12 +5,14 @@ import { Peer } from '#libs/rpc/grpc-client.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
+import { LateRequest } from '../domain/late-request.js';
 import { type Explanation, type ExplanationQuestion, ModelRunner, type RunLane } from '../domain/ports.js';
 import { type Breaker, breakerOf, refusedBy } from './breaker.js';
 import { askExplanation } from './ask-explanation.js';
 import type { Signature } from '../domain/tensor-endpoint.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
 import { startQuestionSpans } from './question-spans.js';
+import { lastWanted, stillWanted, timeLeft } from './time-left.js';
 import { TurnBatcher } from './turn-batcher.js';
 
 interface Question {
@@ -19,15 +21,19 @@ interface Question {
   readonly input: Float32Array;
   readonly lane: RunLane;
   readonly trace: TraceContext | undefined;
+  readonly untilMs: number;
   resolve(scores: Float32Array): void;
   reject(error: unknown): void;
 }
 
-type Batch = Omit<InferBatch, 'batchId'>;
+type Batch = Omit<InferBatch, 'batchId' | 'sentAtMs'>;
+/** What is asked, before it is said how long it may take and who traces it. */
+type Unsent = Omit<Batch, 'timeoutMs' | 'traceparents'>;
 
 const noRows = { rows: 1, features: 0, input: Buffer.alloc(0), explain: false, backgroundSha256: '' } as const;
 
 const noWorker = 'no inference worker answers';
+const waiting = 'while the request waited for the model';
 
 type Ask = (batch: Batch) => Promise<InferResult>;
 
@@ -43,13 +49,19 @@ class Worker {
     const name = `inference-worker ${address}`;
     this.peer = new Peer(InferenceWorkerClient, name, address, token);
     this.stream = new MultiplexedStream(name, () => this.peer.stub.infer(this.peer.metadata));
-    this.ask = async (batch) => checked(await this.stream.ask(batch, timeoutMs), batch.tensors.length > 0);
+    // Waited for as the setting says, whatever the callers allow: only so a worker that hangs tells itself from callers in a hurry.
+    this.ask = async (batch) => {
+      const result = await this.stream.ask(batch, timeoutMs);
+      if (result.errorCode === 'deadline' && batch.timeoutMs < timeoutMs) throw new LateRequest(waiting);
+      return checked(result, batch.tensors.length > 0);
+    };
     this.breakers = { live: breakerOf(this.ask, isAway), canary: breakerOf(this.ask, isAway) };
   }
 }
 
 /** What no code of ours tells is a fault of the way there. */
 function isAway(error: unknown): boolean {
+  if (error instanceof LateRequest) return false;
   return !(error instanceof MillraceError) || error.code === 'unavailable' || error.code === 'deadline-exceeded';
 }
 
@@ -91,9 +103,10 @@ export class WorkerPoolClient extends ModelRunner {
     input: Float32Array,
     lane: RunLane,
     trace?: TraceContext,
+    untilMs = Number.POSITIVE_INFINITY,
   ): Promise<Float32Array> {
     return new Promise((resolve, reject) =>
-      this.batcher.add({ onnxSha256, rows, input, lane, trace, resolve, reject }),
+      this.batcher.add({ onnxSha256, rows, input, lane, trace, untilMs, resolve, reject }),
     );
   }
 
@@ -112,8 +125,9 @@ export class WorkerPoolClient extends ModelRunner {
     batch: Pick<Batch, 'onnxSha256' | 'tensors' | 'outputNames'>,
     lane: RunLane,
     trace: TraceContext | undefined,
+    untilMs = Number.POSITIVE_INFINITY,
   ): Promise<InferResult> {
-    return this.fireTraced([{ trace }], lane, { ...noRows, ...batch, timeoutMs: this.timeoutMs });
+    return this.fireTraced([{ trace, untilMs }], lane, { ...noRows, ...batch });
   }
 
   private async prepareAll(onnxSha256: string, features: number): Promise<PrepareResponse> {
@@ -125,6 +139,7 @@ export class WorkerPoolClient extends ModelRunner {
   }
 
   override async explain(question: ExplanationQuestion): Promise<Explanation> {
+    const timeoutMs = timeLeft(question.untilMs, this.explainTimeoutMs, 'before the rows were explained');
     const spans = startQuestionSpans(this.tracing, InferenceWorkerService.infer.path, undefined, [question]);
     const asks = this.byLoad('live').map(
       ({ stream }) =>
@@ -132,7 +147,7 @@ export class WorkerPoolClient extends ModelRunner {
           checked(await stream.ask(batch, timeoutMs), false),
     );
     try {
-      const explanation = await askExplanation(asks, question, this.explainTimeoutMs, spans.traceparents);
+      const explanation = await askExplanation(asks, question, timeoutMs, spans.traceparents);
       spans.end();
       return explanation;
     } catch (error) {
@@ -152,7 +167,7 @@ export class WorkerPoolClient extends ModelRunner {
 
   private flush(questions: readonly Question[]): void {
     const groups = new Map<string, Question[]>();
-    for (const question of questions) {
+    for (const question of stillWanted(questions, waiting)) {
       const { onnxSha256, lane } = question;
       const key = lane === 'live' ? onnxSha256 : `${lane} ${onnxSha256}`;
       const group = groups.get(key);
@@ -174,7 +189,6 @@ export class WorkerPoolClient extends ModelRunner {
       rows,
       features: input.length / rows,
       input: float32Bytes(input),
-      timeoutMs: this.timeoutMs,
       tensors: [],
       outputNames: [],
       explain: false,
@@ -190,14 +204,14 @@ export class WorkerPoolClient extends ModelRunner {
 
   /** A batch that goes to another worker is one span still: what its requests waited for. */
   private async fireTraced(
-    group: readonly Pick<Question, 'trace'>[],
+    group: readonly Pick<Question, 'trace' | 'untilMs'>[],
     lane: RunLane,
-    batch: Omit<Batch, 'traceparents'>,
+    batch: Unsent,
   ): Promise<InferResult> {
     const address = this.workers.length === 1 ? this.workers[0]!.peer.address : undefined;
     const spans = startQuestionSpans(this.tracing, InferenceWorkerService.infer.path, address, group);
     try {
-      const result = await this.fire(lane, { ...batch, traceparents: spans.traceparents });
+      const result = await this.fire(lane, { ...batch, traceparents: spans.traceparents }, lastWanted(group));
       spans.end();
       return result;
     } catch (error) {
@@ -206,7 +220,9 @@ export class WorkerPoolClient extends ModelRunner {
     }
   }
 
-  private async fire(lane: RunLane, batch: Batch): Promise<InferResult> {
+  private async fire(lane: RunLane, unsent: Omit<Batch, 'timeoutMs'>, untilMs: number): Promise<InferResult> {
+    const timed = (): Batch => ({ ...unsent, timeoutMs: timeLeft(untilMs, this.timeoutMs, waiting) });
+    const batch = timed();
     if (lane === 'shadow') return this.byLoad('live')[0]!.ask(batch);
     const [first, second = first!] = this.byLoad(lane);
     const breaker = first!.breakers[lane];
@@ -217,7 +233,7 @@ export class WorkerPoolClient extends ModelRunner {
       const other = second.breakers[lane];
       if (second === first && other.opened) throw refusedBy(error, noWorker);
       // A worker whose breaker is still open may be back already, and nobody else is left to ask.
-      return (other.opened ? second.ask(batch) : other.fire(batch)).catch((again: unknown) => {
+      return (other.opened ? second.ask(timed()) : other.fire(timed())).catch((again: unknown) => {
         throw refusedBy(again, noWorker);
       });
     }

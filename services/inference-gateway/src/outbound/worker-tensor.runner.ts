@@ -11,13 +11,13 @@ export class WorkerTensorRunner extends TensorRunner {
     super();
   }
 
-  override async run({ version, tensors, outputs, lane, trace }: TensorRun): Promise<RawTensor[]> {
+  override async run({ version, tensors, outputs, lane, trace, untilMs }: TensorRun): Promise<RawTensor[]> {
     const batch = {
       onnxSha256: version.onnxSha256,
       tensors: tensors.map(({ name, datatype, shape, data }) => ({ name, datatype, shape: [...shape], data })),
       outputNames: [...outputs],
     };
-    const result = await this.pool.runTensors(batch, lane, trace);
+    const result = await this.pool.runTensors(batch, lane, trace, untilMs);
     return result.tensors;
   }
 

@@ -113,6 +113,22 @@ describe('InferStream', () => {
     expect(call.results).toMatchObject([{ batchId: 1, errorCode: 'deadline', output: Buffer.alloc(0) }]);
   });
 
+  it('counts what a batch waited on the way too: what lay in the sockets of a worker that was stopped is dropped unrun', async () => {
+    call.push(batch(1, { timeoutMs: 10, sentAtMs: 7_000 }));
+    await turns(8);
+    call.readOne();
+    nowMs = 500;
+    call.push(batch(2, { timeoutMs: 100, sentAtMs: 7_050 }));
+    call.push(batch(3, { timeoutMs: 100, sentAtMs: 7_495 }));
+    await turns(8);
+    call.readOne();
+    call.readOne();
+    await turns(2);
+    const codes = call.results.map(({ batchId, errorCode }) => `${batchId} ${errorCode}`);
+    expect(codes.toSorted()).toEqual(['1 ', '2 deadline', '3 ']);
+    expect(model.runs).toEqual([1, 1]);
+  });
+
   it('does not read from a gateway that does not read its results, and goes on when it does', async () => {
     for (let id = 1; id <= 3; id++) call.push(batch(id));
     await turns(10);

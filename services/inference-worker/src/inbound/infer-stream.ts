@@ -3,6 +3,7 @@ import { type InferBatch, InferResult } from '#libs/contracts/generated/millrace
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { CallContext } from '#libs/rpc/grpc-server.js';
 import type { RpcSpan } from '#libs/rpc/rpc-spans.js';
+import { TransitClock } from '#libs/rpc/transit-clock.js';
 import type { BatchScheduler } from '../domain/batch-scheduler.js';
 import type { Explanations } from '../domain/explanations.js';
 import type { InferItem } from '../domain/lane.js';
@@ -18,6 +19,7 @@ export class InferStream {
   private open = true;
   private halfClosed = false;
   private unanswered = 0;
+  private readonly transit = new TransitClock();
 
   constructor(
     private readonly stream: ServerDuplexStream<InferBatch, InferResult>,
@@ -36,12 +38,14 @@ export class InferStream {
   private submit(batch: InferBatch): void {
     this.unanswered += 1;
     const span = this.messageSpan?.(batch.traceparents);
+    const nowMs = this.nowMs();
+    const waitedMs = this.transit.waitedMs(batch.sentAtMs, nowMs);
     const item: InferItem = {
       rows: batch.tensors.length > 0 ? Math.max(1, batch.rows) : batch.rows,
       features: batch.features,
       input: batch.input,
       ...(batch.tensors.length > 0 ? { tensors: batch.tensors, outputNames: batch.outputNames } : {}),
-      expiresAtMs: batch.timeoutMs === 0 ? Infinity : this.nowMs() + batch.timeoutMs,
+      expiresAtMs: batch.timeoutMs === 0 ? Infinity : nowMs + batch.timeoutMs - waitedMs,
       isAbandoned: () => !this.open,
       answer: (outcome) => this.answer(batch, outcome, span),
     };

@@ -36,6 +36,10 @@ export interface VectorsRequest {
   asOfMs: number[];
   /** W3C, of the traced requests it has rows of, at most 32; the first is the parent of what is done, the others are linked. */
   traceparents: string[];
+  /** nothing is looked up where it is older; 0 = none */
+  timeoutMs: number;
+  /** By the sender's clock, of any beginning. What a question waited on the way, beyond the fastest of its stream, counts against timeout_ms too; 0 = unknown. */
+  sentAtMs: number;
 }
 
 export interface VectorsResponse {
@@ -138,7 +142,7 @@ export interface VerifyVectorsResponse {
 }
 
 function createBaseVectorsRequest(): VectorsRequest {
-  return { batchId: 0, featureService: "", rows: [], asOfMs: [], traceparents: [] };
+  return { batchId: 0, featureService: "", rows: [], asOfMs: [], traceparents: [], timeoutMs: 0, sentAtMs: 0 };
 }
 
 export const VectorsRequest: MessageFns<VectorsRequest> = {
@@ -161,6 +165,12 @@ export const VectorsRequest: MessageFns<VectorsRequest> = {
     }
     for (const v of message.traceparents) {
       writer.uint32(42).string(v!);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(48).uint32(message.timeoutMs);
+    }
+    if (message.sentAtMs !== 0) {
+      writer.uint32(56).uint64(message.sentAtMs);
     }
     return writer;
   },
@@ -228,6 +238,22 @@ export const VectorsRequest: MessageFns<VectorsRequest> = {
             message.traceparents.push(reader.string());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.timeoutMs = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.sentAtMs = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -250,6 +276,8 @@ export const VectorsRequest: MessageFns<VectorsRequest> = {
     message.rows = object.rows?.map((e) => e) || [];
     message.asOfMs = object.asOfMs?.map((e) => e) || [];
     message.traceparents = object.traceparents?.map((e) => e) || [];
+    message.timeoutMs = object.timeoutMs ?? 0;
+    message.sentAtMs = object.sentAtMs ?? 0;
     return message;
   },
 };

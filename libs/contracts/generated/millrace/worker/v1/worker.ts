@@ -44,6 +44,8 @@ export interface InferBatch {
   explain: boolean;
   /** with explain: artifact millrace.worker.v1.Background */
   backgroundSha256: string;
+  /** By the sender's clock, of any beginning. What a batch waited on the way, beyond the fastest of its stream, counts against timeout_ms too; 0 = unknown. */
+  sentAtMs: number;
 }
 
 /** One tensor, named as in the model. */
@@ -118,6 +120,7 @@ function createBaseInferBatch(): InferBatch {
     outputNames: [],
     explain: false,
     backgroundSha256: "",
+    sentAtMs: 0,
   };
 }
 
@@ -155,6 +158,9 @@ export const InferBatch: MessageFns<InferBatch> = {
     }
     if (message.backgroundSha256 !== "") {
       writer.uint32(90).string(message.backgroundSha256);
+    }
+    if (message.sentAtMs !== 0) {
+      writer.uint32(120).uint64(message.sentAtMs);
     }
     return writer;
   },
@@ -260,6 +266,14 @@ export const InferBatch: MessageFns<InferBatch> = {
             message.backgroundSha256 = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.sentAtMs = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -288,6 +302,7 @@ export const InferBatch: MessageFns<InferBatch> = {
     message.outputNames = object.outputNames?.map((e) => e) || [];
     message.explain = object.explain ?? false;
     message.backgroundSha256 = object.backgroundSha256 ?? "";
+    message.sentAtMs = object.sentAtMs ?? 0;
     return message;
   },
 };
