@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as digestOf } from 'node:crypto';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Caller } from './caller.js';
 import type { JwtVerifier } from './jwt-verifier.js';
@@ -77,7 +77,7 @@ function parseRoles(text: string): ReadonlyMap<string, readonly string[]> {
 }
 
 function hash(token: string): string {
-  return createHash('sha256').update(token).digest('base64');
+  return digestOf('sha256', token, 'base64');
 }
 
 /** Plaintext is for loopback only: refuses any other address to listen on. */

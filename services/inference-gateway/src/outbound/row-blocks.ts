@@ -16,6 +16,8 @@ interface Waiting {
 /** Rows of whole vectors are packed: of so many, or of one larger request, a block is still small for one record of Kafka. */
 const maxBlockRows = 4_000;
 
+const nothingElse = PredictionBlock.create();
+
 /** Rows that are kept in one piece a request, in blocks of their own: all that is ready in one turn is appended to the write-ahead log in one write. */
 export class RowBlocks {
   private readonly batcher = new TurnBatcher<Waiting>((waiting) => {
@@ -38,23 +40,21 @@ export class RowBlocks {
     const traced = this.traces && waiting.find(({ rows }) => rows.trace !== undefined)?.rows.trace;
     if (traced !== undefined) this.traces?.keep(sequence, traced);
     const { rows, firsts } = packed(waiting.map((one) => one.rows));
-    this.wal
-      .append(PredictionBlock.encode(PredictionBlock.create({ walId: this.wal.id, sequence, rows })).finish())
-      .then(
-        () => {
-          const nowMs = performance.now();
-          for (const [i, one] of waiting.entries()) {
-            countRows(this.metrics, one.rows, nowMs);
-            one.resolve({ block, first: firsts[i]! });
-          }
-        },
-        (error: unknown) => {
-          for (const one of waiting) {
-            this.metrics.unkeptPredictions.inc(one.rows.rows);
-            one.reject(error);
-          }
-        },
-      );
+    this.wal.append(PredictionBlock.encode({ ...nothingElse, walId: this.wal.id, sequence, rows }).finish()).then(
+      () => {
+        const nowMs = performance.now();
+        for (const [i, one] of waiting.entries()) {
+          countRows(this.metrics, one.rows, nowMs);
+          one.resolve({ block, first: firsts[i]! });
+        }
+      },
+      (error: unknown) => {
+        for (const one of waiting) {
+          this.metrics.unkeptPredictions.inc(one.rows.rows);
+          one.reject(error);
+        }
+      },
+    );
   }
 }
 
