@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { ClickHouseClient } from '@clickhouse/client';
+import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { moveFile } from './durable-file.js';
+
+/** An hour, for the query and for the first row of it. */
+export const queryTimeoutMs = 3_600_000;
+
+export interface QueryColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** @throws MillraceError invalid-argument with ClickHouse's words where it is no query */
+export async function describeQuery(clickhouse: ClickHouseClient, query: string): Promise<QueryColumn[]> {
+  try {
+    const result = await clickhouse.query({
+      query: `DESCRIBE TABLE (${withoutEnd(query)}\n)`,
+      format: 'JSONEachRow',
+      clickhouse_settings: { readonly: '2' },
+    });
+    return (await result.json<QueryColumn>()).map(({ name, type }) => ({ name, type }));
+  } catch (error) {
+    throw new MillraceError('invalid-argument', `--query: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Writes what a query gives into a file of JSON lines, once: asked again it might give other rows, or the same in another order. Whatever happens, there is a whole file or none.
+ * @throws MillraceError with ClickHouse's words
+ */
+export async function spoolQuery(clickhouse: ClickHouseClient, query: string, path: string): Promise<void> {
+  try {
+    const result = await clickhouse.query({
+      query: withoutEnd(query),
+      format: 'JSONEachRow',
+      clickhouse_settings: {
+        readonly: '2',
+        max_execution_time: queryTimeoutMs / 1_000,
+        output_format_json_quote_64bit_integers: 0,
+        date_time_output_format: 'iso',
+      },
+    });
+    const file = createWriteStream(`${path}.part`);
+    for await (const rows of result.stream<unknown>())
+      if (!file.write(rows.map((row) => `${row.text}\n`).join(''))) await once(file, 'drain');
+    file.end();
+    await once(file, 'close');
+  } catch (error) {
+    throw new MillraceError('unavailable', `--query: ${errorMessage(error)}`, { cause: error });
+  }
+  const written = await open(`${path}.part`, 'r+');
+  await written.sync();
+  await written.close();
+  await moveFile(`${path}.part`, path);
+}
+
+function withoutEnd(query: string): string {
+  return query.trim().replace(/;$/, '');
+}
