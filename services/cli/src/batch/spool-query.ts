@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { ClickHouseClient } from '@clickhouse/client';
+import { type ClickHouseClient, createClient } from '@clickhouse/client';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import { moveFile } from './durable-file.js';
 
 /** An hour, for the query and for the first row of it. */
-export const queryTimeoutMs = 3_600_000;
+const queryTimeoutMs = 3_600_000;
+/** ClickHouse says so often in a header that it is still at it. Node takes 16 KiB of headers, and one is about 200 bytes. */
+const aliveEveryMs = 110_000;
 
 export interface QueryColumn {
   readonly name: string;
@@ -31,7 +33,16 @@ export async function describeQuery(clickhouse: ClickHouseClient, query: string)
  * Writes what a query gives into a file of JSON lines, once: asked again it might give other rows, or the same in another order. Whatever happens, there is a whole file or none.
  * @throws MillraceError with ClickHouse's words
  */
-export async function spoolQuery(clickhouse: ClickHouseClient, query: string, path: string): Promise<void> {
+export async function spoolQuery(clickhouseUrl: string, query: string, path: string): Promise<void> {
+  const clickhouse = createClient({
+    url: clickhouseUrl,
+    application: 'millrace-batch',
+    request_timeout: queryTimeoutMs,
+    clickhouse_settings: {
+      send_progress_in_http_headers: 1,
+      http_headers_progress_interval_ms: String(aliveEveryMs),
+    },
+  });
   try {
     const result = await clickhouse.query({
       query: withoutEnd(query),
@@ -50,6 +61,8 @@ export async function spoolQuery(clickhouse: ClickHouseClient, query: string, pa
     await once(file, 'close');
   } catch (error) {
     throw new MillraceError('unavailable', `--query: ${errorMessage(error)}`, { cause: error });
+  } finally {
+    await clickhouse.close();
   }
   const written = await open(`${path}.part`, 'r+');
   await written.sync();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type ClickHouseClient, createClient } from '@clickhouse/client';
+import type { ClickHouseClient } from '@clickhouse/client';
 import { GRPCInferenceServiceClient } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
@@ -15,6 +15,7 @@ import { beginning } from '../domain/batch/input-row.js';
 import { readVector } from '../domain/batch/read-cell.js';
 import { askUntilAnswered, type RetryOptions } from '../domain/batch/retry.js';
 import { runColumns } from '../domain/batch/run-columns.js';
+import { connectClickHouse } from '#libs/storage/clickhouse.js';
 import { connectMesh } from '../connection.js';
 import { askGateway } from './ask-gateway.js';
 import { type BatchInput, openInput } from './batch-input.js';
@@ -22,7 +23,7 @@ import { BatchRun } from './batch-run.js';
 import type { RunFolder } from './run-folder.js';
 import { FileSink, TableSink } from './scores-sink.js';
 import { ensureTable, parseTable } from './scores-table.js';
-import { describeQuery, queryTimeoutMs, spoolQuery } from './spool-query.js';
+import { describeQuery, spoolQuery } from './spool-query.js';
 
 export interface BatchOptions {
   readonly concurrency: number;
@@ -38,12 +39,7 @@ export interface BatchOptions {
 /** Begins a run, or goes on with it. @throws MillraceError; then what was done is kept, and the same order goes on */
 export async function runBatch(folder: RunFolder, order: BatchOrder, options: BatchOptions): Promise<BatchProgress> {
   const mesh = connectMesh();
-  const clickhouse = createClient({
-    url: mesh.clickhouseUrl,
-    application: 'millrace-batch',
-    request_timeout: queryTimeoutMs,
-    keep_alive: { enabled: true, idle_socket_ttl: 2_000 },
-  });
+  const clickhouse = connectClickHouse(mesh.clickhouseUrl, 'millrace-batch');
   const peer = new Peer(
     GRPCInferenceServiceClient,
     'inference-gateway',
@@ -51,7 +47,7 @@ export async function runBatch(folder: RunFolder, order: BatchOrder, options: Ba
     mesh.token,
   );
   try {
-    return await new Starter(folder, order, options, peer, clickhouse).run();
+    return await new Starter(folder, order, options, peer, clickhouse, mesh.clickhouseUrl).run();
   } finally {
     peer.close();
     await clickhouse.close();
@@ -72,6 +68,7 @@ class Starter {
     private readonly options: BatchOptions,
     private readonly peer: Peer<GRPCInferenceServiceClient>,
     private readonly clickhouse: ClickHouseClient,
+    private readonly clickhouseUrl: string,
   ) {}
 
   async run(): Promise<BatchProgress> {
@@ -107,10 +104,10 @@ class Starter {
 
   /** What a query gives is written down before anything of it is asked. */
   private async open(): Promise<BatchInput> {
-    const { order, folder, clickhouse } = this;
+    const { order, folder } = this;
     if ('path' in order.input) return openInput(order.input.path, order.input.format);
     const path = folder.file('rows.jsonl');
-    if (folder.plan() === undefined) await spoolQuery(clickhouse, order.input.query, path);
+    if (folder.plan() === undefined) await spoolQuery(this.clickhouseUrl, order.input.query, path);
     return openInput(path, 'jsonl');
   }
 
