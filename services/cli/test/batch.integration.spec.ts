@@ -71,10 +71,8 @@ async function runKilled(
   for (;;) {
     const before = bench.progress(runId)?.chunk ?? 0;
     const { child, ended } = bench.start(...words);
-    let isOver = false;
-    void ended.then(() => (isOver = true));
     const enough = before + 1 + random(40);
-    while (!isOver && (bench.progress(runId)?.chunk ?? 0) < enough) await sleep(2);
+    while (child.exitCode === null && (bench.progress(runId)?.chunk ?? 0) < enough) await sleep(2);
     await sleep(random(20));
     child.kill('SIGKILL');
     const { code, stderr } = await ended;

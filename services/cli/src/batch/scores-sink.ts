@@ -56,7 +56,7 @@ export class FileSink implements ScoresSink {
     if (there !== undefined)
       throw new MillraceError(
         'already-exists',
-        `${there} is there already; name another --output, or --fresh to write it anew`,
+        `${there} is there already, and not of this run; name another --output, or remove it`,
       );
   }
 

@@ -1,10 +1,11 @@
 import { createReadStream } from 'node:fs';
 import type { ClickHouseClient } from '@clickhouse/client';
-import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { MillraceError } from '#libs/errors/millrace-error.js';
 import { runSql } from '#libs/storage/clickhouse.js';
 import { readSql } from '#libs/storage/sql-file.js';
 import type { Block } from '../domain/batch/batch-progress.js';
 import { answerColumns } from '../domain/batch/run-columns.js';
+import { clickHouseError } from './clickhouse-error.js';
 import type { QueryColumn } from './spool-query.js';
 
 export interface ScoresTable {
@@ -43,7 +44,7 @@ export async function ensureTable(
   try {
     await runSql(clickhouse, readSql('services/cli/sql/batch-scores.sql'), parameters);
   } catch (error) {
-    throw new MillraceError('failed-precondition', `--table ${shown(into)}: ${errorMessage(error)}`, { cause: error });
+    throw clickHouseError(error, 'failed-precondition', `--table ${shown(into)}`);
   }
   const [found] = await rows<{ engine: string; create_table_query: string }>(
     clickhouse,
@@ -113,19 +114,8 @@ export async function insertBlock(
     stream.resume();
     await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
   } catch (error) {
-    throw asMillraceError(error);
+    throw clickHouseError(error, 'failed-precondition', 'ClickHouse');
   }
-}
-
-function asMillraceError(error: unknown): MillraceError {
-  const code = isAway(error) ? 'unavailable' : 'failed-precondition';
-  return new MillraceError(code, `ClickHouse: ${errorMessage(error)}`, { cause: error });
-}
-
-/** What ClickHouse says has a number; without one nobody answered. 202, 241, 252, 209, 210: too many queries, memory, parts, or the network. */
-function isAway(error: unknown): boolean {
-  const code = Number((error as { code?: unknown }).code);
-  return !Number.isInteger(code) || [202, 209, 210, 241, 242, 252].includes(code);
 }
 
 /** How many rows of a run are in the table, and how many numbers they have: the same, where each is there once. */
@@ -140,7 +130,7 @@ export async function countRows(
     const [counted] = await result.json<{ rows: number; distinct: number }>();
     return { rows: Number(counted?.rows), distinct: Number(counted?.distinct) };
   } catch (error) {
-    throw asMillraceError(error);
+    throw clickHouseError(error, 'failed-precondition', 'ClickHouse');
   }
 }
 

@@ -1,8 +1,8 @@
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import { type ClickHouseClient, createClient } from '@clickhouse/client';
-import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { clickHouseError } from './clickhouse-error.js';
 import { moveFile } from './durable-file.js';
 
 /** An hour, for the query and for the first row of it. */
@@ -25,7 +25,7 @@ export async function describeQuery(clickhouse: ClickHouseClient, query: string)
     });
     return (await result.json<QueryColumn>()).map(({ name, type }) => ({ name, type }));
   } catch (error) {
-    throw new MillraceError('invalid-argument', `--query: ${errorMessage(error)}`, { cause: error });
+    throw clickHouseError(error, 'invalid-argument', '--query');
   }
 }
 
@@ -54,13 +54,9 @@ export async function spoolQuery(clickhouseUrl: string, query: string, path: str
         date_time_output_format: 'iso',
       },
     });
-    const file = createWriteStream(`${path}.part`);
-    for await (const rows of result.stream<unknown>())
-      if (!file.write(rows.map((row) => `${row.text}\n`).join(''))) await once(file, 'drain');
-    file.end();
-    await once(file, 'close');
+    await pipeline(textOf(result.stream<unknown>()), createWriteStream(`${path}.part`));
   } catch (error) {
-    throw new MillraceError('unavailable', `--query: ${errorMessage(error)}`, { cause: error });
+    throw clickHouseError(error, 'invalid-argument', '--query');
   } finally {
     await clickhouse.close();
   }
@@ -68,6 +64,10 @@ export async function spoolQuery(clickhouseUrl: string, query: string, path: str
   await written.sync();
   await written.close();
   await moveFile(`${path}.part`, path);
+}
+
+async function* textOf(parts: AsyncIterable<readonly { text: string }[]>): AsyncGenerator<string> {
+  for await (const rows of parts) yield rows.map(({ text }) => `${text}\n`).join('');
 }
 
 function withoutEnd(query: string): string {

@@ -107,7 +107,10 @@ class Starter {
     const { order, folder } = this;
     if ('path' in order.input) return openInput(order.input.path, order.input.format);
     const path = folder.file('rows.jsonl');
-    if (folder.plan() === undefined) await spoolQuery(this.clickhouseUrl, order.input.query, path);
+    if (folder.plan() === undefined) {
+      await describeQuery(this.clickhouse, order.input.query); // what is no query is said before it is asked
+      await spoolQuery(this.clickhouseUrl, order.input.query, path);
+    }
     return openInput(path, 'jsonl');
   }
 

@@ -28,7 +28,14 @@ it('a request is what the gateway decodes: columns of all datatypes, vectors, id
   const asked = { endpoint: 'late', version: '3', inputs, columns: { sent, vectors: true, kept: [] } };
   const request = ModelInferRequest.decode(ModelInferRequest.encode(encodeRequest(asked, 'run/0', rows)).finish());
   const decoded = decodeInputs('late', request.inputs, request.rawInputContents, 100);
-  expect(decoded.map(({ name, datatype, shape, values }) => [name, datatype, shape, Array.from(values as ArrayLike<unknown>)])).toEqual([
+  expect(
+    decoded.map(({ name, datatype, shape, values }) => [
+      name,
+      datatype,
+      shape,
+      Array.from(values as ArrayLike<unknown>),
+    ]),
+  ).toEqual([
     ['id', 'BYTES', [2], ['é', '']],
     ['minute', 'INT32', [2], [-5, 2 ** 31 - 1]],
     ['at', 'INT64', [2], [1_700_000_000_000, -1]],
