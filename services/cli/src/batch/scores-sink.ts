@@ -1,4 +1,5 @@
 import { existsSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { BatchPlan, OutputFormat } from '../domain/batch/batch-plan.js';
@@ -50,8 +51,10 @@ export class FileSink implements ScoresSink {
     removeSpool(folder);
   }
 
-  /** @throws MillraceError already-exists: a run overwrites nothing */
+  /** @throws MillraceError invalid-argument, already-exists: a run overwrites nothing */
   checkNew(): void {
+    const folder = dirname(this.finalPath);
+    if (!existsSync(folder)) throw new MillraceError('invalid-argument', `--output: there is no folder ${folder}`);
     const there = [this.finalPath, this.scoresPath, this.rejectedPath].find((path) => existsSync(path));
     if (there !== undefined)
       throw new MillraceError(

@@ -1,3 +1,4 @@
+import type { MillraceError } from '#libs/errors/millrace-error.js';
 import type { BatchPlan } from '../domain/batch/batch-plan.js';
 import type { BatchProgress } from '../domain/batch/batch-progress.js';
 import type { BatchInput } from './batch-input.js';
@@ -7,6 +8,7 @@ const everyMs = { terminal: 500, file: 10_000 };
 /** Says on standard error how a run is getting on: on a terminal in one line that changes, elsewhere in a line every ten seconds. */
 export class BatchDisplay {
   retries = 0;
+  private refusalSaidMs = Number.NEGATIVE_INFINITY;
   private readonly startedMs = performance.now();
   private saidMs = this.startedMs;
   private before = 0;
@@ -42,6 +44,16 @@ export class BatchDisplay {
     const text = `${rowsOf(progress)} rows, ${percent.toFixed(0)} %, ${this.rowsPerSecond(progress).toFixed(0)} rows/s, ${progress.rejected} refused, asked again ${this.retries} times`;
     if (isTerminal) process.stderr.write(`\r\x1b[K${text}`);
     else say(text);
+  }
+
+  /** Of many refusals one is said, now and then: whoever waits for a gateway that is away should know. */
+  refused({ message }: MillraceError): void {
+    this.retries += 1;
+    const nowMs = performance.now();
+    if (nowMs - this.refusalSaidMs < everyMs.file) return;
+    this.refusalSaidMs = nowMs;
+    this.leave();
+    say(`asked again: ${message}`);
   }
 
   /** Leaves a terminal's line. */

@@ -47,7 +47,7 @@ export async function runBatch(folder: RunFolder, order: BatchOrder, options: Ba
     mesh.token,
   );
   try {
-    return await new Starter(folder, order, options, peer, clickhouse, mesh.clickhouseUrl).run();
+    return await new Starter(folder, order, options, { peer, clickhouse, clickhouseUrl: mesh.clickhouseUrl }).run();
   } finally {
     peer.close();
     await clickhouse.close();
@@ -61,18 +61,23 @@ export function forgetRun(folder: RunFolder): void {
   folder.clear();
 }
 
+interface Servers {
+  readonly peer: Peer<GRPCInferenceServiceClient>;
+  readonly clickhouse: ClickHouseClient;
+  readonly clickhouseUrl: string;
+}
+
 class Starter {
   constructor(
     private readonly folder: RunFolder,
     private readonly order: BatchOrder,
     private readonly options: BatchOptions,
-    private readonly peer: Peer<GRPCInferenceServiceClient>,
-    private readonly clickhouse: ClickHouseClient,
-    private readonly clickhouseUrl: string,
+    private readonly servers: Servers,
   ) {}
 
   async run(): Promise<BatchProgress> {
-    const { folder, options, order, peer } = this;
+    const { folder, options, order } = this;
+    const { peer } = this.servers;
     const before = folder.plan();
     if (before !== undefined) refuseOther(folder, differencesOfOrders(before.order, order));
     const inputs = await this.describe();
@@ -96,8 +101,11 @@ class Starter {
     const { endpoint, version } = this.order;
     const request = { name: endpoint, version };
     const ask = async (): Promise<EndpointInputs> => {
-      const metadata = await this.peer.call((stub) => stub.modelMetadata, request, describeWithinMs);
-      return endpointInputs(metadata, await this.peer.call((stub) => stub.modelConfig, request, describeWithinMs));
+      const metadata = await this.servers.peer.call((stub) => stub.modelMetadata, request, describeWithinMs);
+      return endpointInputs(
+        metadata,
+        await this.servers.peer.call((stub) => stub.modelConfig, request, describeWithinMs),
+      );
     };
     return askUntilAnswered(ask, this.options.retry);
   }
@@ -108,8 +116,8 @@ class Starter {
     if ('path' in order.input) return openInput(order.input.path, order.input.format);
     const path = folder.file('rows.jsonl');
     if (folder.plan() === undefined) {
-      await describeQuery(this.clickhouse, order.input.query); // what is no query is said before it is asked
-      await spoolQuery(this.clickhouseUrl, order.input.query, path);
+      await describeQuery(this.servers.clickhouse, order.input.query); // what is no query is said before it is asked
+      await spoolQuery(this.servers.clickhouseUrl, order.input.query, path);
     }
     return openInput(path, 'jsonl');
   }
@@ -131,7 +139,7 @@ class Starter {
     };
     if ('table' in order.output) {
       const kept = typed.filter(({ name }) => columns.kept.includes(name));
-      await ensureTable(this.clickhouse, parseTable(order.output.table), inputs.score, kept, folder.runId);
+      await ensureTable(this.servers.clickhouse, parseTable(order.output.table), inputs.score, kept, folder.runId);
     } else new FileSink(order.output.path, order.output.format).checkNew();
     await folder.writePlan(plan);
     return plan;
@@ -140,7 +148,7 @@ class Starter {
   /** A file says nothing of types: in a table its columns are text. */
   private async typedColumns({ header }: BatchInput): Promise<{ name: string; type: string }[]> {
     const { input } = this.order;
-    if ('query' in input) return describeQuery(this.clickhouse, input.query);
+    if ('query' in input) return describeQuery(this.servers.clickhouse, input.query);
     return header.map((name) => ({ name, type: 'Nullable(String)' }));
   }
 
@@ -148,7 +156,7 @@ class Starter {
     const { output } = plan.order;
     if ('path' in output) return new FileSink(output.path, output.format);
     return new TableSink(
-      this.clickhouse,
+      this.servers.clickhouse,
       parseTable(output.table),
       this.folder,
       plan,

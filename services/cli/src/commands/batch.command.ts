@@ -99,7 +99,7 @@ async function work(folder: RunFolder, order: BatchOrder, options: HowOptions): 
     blockBytes: wholeNumber('--block-bytes', options.blockBytes, 65_536, 67_108_864),
     retry: {
       giveUpAfterMs: duration('--give-up-after', options.giveUpAfter),
-      onRetry: () => (display.retries += 1),
+      onRetry: (error) => display.refused(error),
       clock: {
         nowMs: () => performance.now(),
         sleep: (ms) => sleep(ms, undefined, { signal: given.signal }),

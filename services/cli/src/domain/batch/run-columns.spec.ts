@@ -33,6 +33,11 @@ describe('columns of a run', () => {
     expect(names(['features', 'id'])).toEqual({ sent: ['id'], vectors: true, kept: ['id'] });
   });
 
+  it('of no rows are none', () => {
+    expect(names([])).toEqual({ sent: [], vectors: false, kept: [] });
+    expect(names([], ['id'])).toEqual({ sent: [], vectors: false, kept: ['id'] });
+  });
+
   it.each<[string[], string[] | undefined, string]>([
     [['id'], undefined, 'the input has no column "minute", which endpoint late takes; it has id'],
     [['id', 'minute', 'id'], undefined, 'the input has the column "id" twice'],

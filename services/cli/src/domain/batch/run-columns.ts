@@ -16,7 +16,7 @@ export function answerColumns(score: string): string[] {
 
 /**
  * Decided once, for all rows. Columns that the endpoint does not take are not sent, and may be kept.
- * @param header names of the input's columns: of a CSV file its header, of JSON lines the keys of the first row
+ * @param header names of the input's columns: of a CSV file its header, of JSON lines the keys of the first row; empty = there are no rows
  * @param keep names; undefined = all but the vectors
  * @throws MillraceError invalid-argument naming the column that is missing, or would come twice in the output
  */
@@ -26,6 +26,7 @@ export function runColumns(
   header: readonly string[],
   keep: readonly string[] | undefined,
 ): RunColumns {
+  if (header.length === 0) return { sent: [], vectors: false, kept: [...(keep ?? [])] };
   const has = new Set(header);
   checkOnce(header);
   const vectors = has.has(wholeVector) && !inputs.columns.some(({ name }) => name === wholeVector);
