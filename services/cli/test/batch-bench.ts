@@ -25,7 +25,7 @@ export interface Started {
   readonly ended: Promise<Ended>;
 }
 
-/** A gateway, a worker and a feature store as processes, with the mesh.json of a mesh that has no more; an endpoint whose score is the logistic of 0.5 a - b + 2 c. */
+/** A gateway, a worker, a feature store and a monitor as processes, with the mesh.json of a mesh that has no more; an endpoint whose score is the logistic of 0.5 a - b + 2 c. */
 export interface BatchBench {
   readonly stack: ServingStack;
   readonly endpoint: string;
@@ -56,6 +56,10 @@ export async function startBatchBench(gatewaySettings: Readonly<Record<string, s
     workers: 1,
     gatewaySettings: { FEATURE_STORE_ADDRESS: features.grpcAddress, ...gatewaySettings },
   });
+  const monitor = await startService('monitor', brokers, {
+    CLICKHOUSE_URL: clickhouseUrl,
+    ARTIFACTS_DIR: join(stack.folder, 'artifacts'),
+  });
   const folder = mkdtempSync(join(tmpdir(), 'millrace-batch-'));
   const services = { 'inference-gateway': { grpc: stack.gateway.grpcAddress, http: '', log: '' } };
   writeMeshState(folder, { launcherPid: process.pid, token, services, clickhouseUrl } as unknown as MeshState);
@@ -75,7 +79,7 @@ export async function startBatchBench(gatewaySettings: Readonly<Record<string, s
     stop: async () => {
       await clickhouse.close();
       await stack.stop();
-      await features.kill('SIGTERM');
+      await Promise.all([features.kill('SIGTERM'), monitor.kill('SIGTERM')]);
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -104,6 +104,31 @@ it('kill -9 at any moment, and the same command again: the file is that of a run
   expect(text('killed.jsonl')).toBe(before);
 }, 180_000);
 
+it('every answer in an output is in the prediction log, with run and chunk as the id of its request; what was asked again after a kill is there twice', async () => {
+  const query = `SELECT prediction_id, request_id FROM monitoring.predictions WHERE endpoint = {endpoint: String} AND request_id LIKE 'killed/%'`;
+  const read = async () => {
+    const result = await bench.clickhouse.query({
+      query,
+      query_params: { endpoint: bench.endpoint },
+      format: 'JSONEachRow',
+    });
+    const logged = await result.json<{ prediction_id: string; request_id: string }>();
+    return new Map(logged.map((row) => [row.prediction_id, row.request_id]));
+  };
+  const answers = linesOf('killed.jsonl');
+  let logged = await read();
+  await until(async () => {
+    logged = await read();
+    return answers.every((answer) => logged.has(answer.prediction_id));
+  }, 'every answer in the log');
+  expect(answers.map((answer) => logged.get(answer.prediction_id))).toEqual(
+    answers.map(({ row }) => `killed/${Math.floor((row - 1) / 50)}`),
+  );
+  // Whatever was under way at a kill.
+  expect(logged.size).toBeGreaterThan(rows);
+  expect(logged.size % 50).toBe(0);
+}, 60_000);
+
 it('kill -9 at any moment of a run of a query into a table: each row is in the table once.', async () => {
   await bench.clickhouse.command({
     query: `CREATE DATABASE IF NOT EXISTS \`${bench.endpoint}_x\``.replaceAll('-', '_'),

@@ -48,7 +48,7 @@ export function addBatchCommand(program: Command): void {
 
 function withHow(command: Command): Command {
   return command
-    .option('--concurrency <n>', 'requests at a time, 1 to 64', '4')
+    .option('--concurrency <n>', 'requests at a time, 1 to 64', '2')
     .option('--max-errors <n>', 'rows that may be refused before the run ends', '100')
     .option('--give-up-after <duration>', 'how long a request is asked again, e.g. 10m', '10m')
     .option('--block-bytes <n>', 'scores that go into a table at a time, 65536 to 67108864', '4194304')
