@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
 import { addApprovalsCommands } from './commands/approvals.command.js';
 import { addAuditCommand } from './commands/audit.command.js';
+import { addBatchCommand } from './commands/batch.command.js';
 import { addConsoleCommand } from './commands/console.command.js';
 import { addDefinitionCommands } from './commands/definitions.command.js';
 import { addFeedbackCommand } from './commands/feedback.command.js';
@@ -26,6 +27,7 @@ const program = new Command('millrace')
 addDefinitionCommands(program);
 addRunsCommands(program);
 addPredictCommand(program);
+addBatchCommand(program);
 addLogsCommand(program);
 addPredictionsCommand(program);
 addFeedbackCommand(program);
