@@ -95,13 +95,14 @@ describe('several processes', () => {
     expect(Date.now() - startedMs).toBeGreaterThan(30_000);
   });
 
-  it('are ended when they give no sign of life', () => {
-    const { newest, ready } = setUp(2);
+  it('are ended when they give no sign of life after they were ready; a start may take its time', () => {
+    const { newest, ready } = setUp(3);
+    ready(1);
     for (let second = 0; second < 32; second += 1) {
       ready(0);
       jest.advanceTimersByTime(1_000);
     }
-    expect([newest(0).signals, newest(1).signals.at(0)]).toEqual([[], 'SIGKILL']);
+    expect([newest(0).signals, newest(1).signals.at(0), newest(2).signals]).toEqual([[], 'SIGKILL', []]);
   });
 
   it('are stopped together: SIGTERM, their drain waited for, SIGKILL after the grace; one that is not there is not started any more', async () => {

@@ -15,7 +15,7 @@ export interface ForkedProcess {
 export interface FamilyTimes {
   /** Between its first end and the last, without having been ready: then it will not come. */
   readonly giveUpAfterMs: number;
-  /** Without a sign of life: then it is ended, and started again. */
+  /** Without a sign of life, once it has been ready: then it is ended, and started again. A start may read for long, and says nothing meanwhile. */
   readonly silentAfterMs: number;
   /** From SIGTERM to SIGKILL. */
   readonly stopGraceMs: number;
@@ -28,6 +28,7 @@ interface Member {
   reason: string | undefined;
   heardMs: number;
   readySinceMs: number | undefined;
+  hasBeenReady: boolean;
   failures: number;
   failingSinceMs: number | undefined;
   timer: NodeJS.Timeout | undefined;
@@ -68,6 +69,7 @@ export class ProcessFamily {
       reason: 'is being started',
       heardMs: 0,
       readySinceMs: undefined,
+      hasBeenReady: false,
       failures: 0,
       failingSinceMs: undefined,
       timer: undefined,
@@ -114,7 +116,7 @@ export class ProcessFamily {
 
   private startOne(member: Member): void {
     const forked = this.fork(member.number);
-    Object.assign(member, { forked, heardMs: Date.now(), lastEnd: undefined, timer: undefined });
+    Object.assign(member, { forked, heardMs: Date.now(), hasBeenReady: false, lastEnd: undefined, timer: undefined });
     this.log.info('process_forked', { number: member.number, pid: forked.process.pid });
     forked.on('message', (message) => this.heard(member, message));
     forked.on('exit', (code, signal) => this.ended(member, code, signal));
@@ -135,6 +137,7 @@ export class ProcessFamily {
     if (reason === undefined) {
       member.readySinceMs ??= Date.now();
       member.failingSinceMs = undefined;
+      member.hasBeenReady = true;
     } else member.readySinceMs = undefined;
     if (reason === member.reason) return;
     member.reason = reason;
@@ -167,9 +170,9 @@ export class ProcessFamily {
   }
 
   private endSilent(): void {
-    for (const { number, forked, heardMs } of this.members) {
+    for (const { number, forked, heardMs, hasBeenReady } of this.members) {
       const silentMs = Date.now() - heardMs;
-      if (forked === undefined || silentMs <= this.times.silentAfterMs) continue;
+      if (forked === undefined || !hasBeenReady || silentMs <= this.times.silentAfterMs) continue;
       this.log.error('process_silent', { number, silentMs });
       forked.process.kill('SIGKILL');
     }
