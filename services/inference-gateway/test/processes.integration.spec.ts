@@ -142,7 +142,6 @@ it('Several processes share two addresses: kill -9 of one under load, the others
   await until(() => told('left_over_log_shipped').length === 1, 'the log of the second process to be shipped');
   stop.abort();
   await Promise.all(calling);
-  console.log(words, { answered, broken });
   expect({ words, refusals: [...refusals] }).toEqual({ words, refusals: [] });
   expect([...history].filter(([, id]) => id === undefined)).toEqual([]);
   expect(answered).toBeGreaterThan(1_000);
