@@ -17,6 +17,7 @@ import { Tracing } from '#libs/telemetry/tracing.js';
 import { DenialsPublisher } from './denials.publisher.js';
 import { type HttpDoor, HttpErrorFilter, requireAccess } from './http-edge.js';
 import { traceRequests } from './http-spans.js';
+import { OwnProcess } from './own-process.js';
 import { followPolicies } from './policies.follower.js';
 
 /**
@@ -50,7 +51,8 @@ export async function runService(
     const [host, port] = splitAddress(settings.HTTP_LISTEN);
     await app.listen(port, host);
     readiness.set('startup', undefined);
-    log.info('service_started', { settings: redactAll(settings) });
+    const alone = app.get(OwnProcess).label === undefined; // else the service has started when all have
+    log.info(alone ? 'service_started' : 'process_started', { settings: redactAll(settings) });
     stopOnSignals(
       async () => {
         readiness.set('shutdown', 'draining');
@@ -58,7 +60,7 @@ export async function runService(
         await app.get(DenialsPublisher).stop();
         await app.get(MessageLog).close();
         await app.get(Tracing).stop();
-        log.info('service_stopped');
+        log.info(alone ? 'service_stopped' : 'process_stopped');
       },
       log,
       settings.DRAIN_GRACE_MS,

@@ -18,6 +18,7 @@ import { Readiness } from '#libs/telemetry/readiness.js';
 import { startTracing } from '#libs/telemetry/start-tracing.js';
 import { Tracing } from '#libs/telemetry/tracing.js';
 import { DenialsPublisher } from './denials.publisher.js';
+import { OwnProcess } from './own-process.js';
 
 /** GET /livez, /readyz (open) and /metrics (with a token). */
 @Controller()
@@ -25,6 +26,7 @@ export class OperationsController {
   constructor(
     private readonly readiness: Readiness,
     private readonly metrics: Metrics,
+    private readonly own: OwnProcess,
   ) {}
 
   @Get('livez')
@@ -43,19 +45,21 @@ export class OperationsController {
 
   @Get('metrics')
   async scrape(@Res() response: Response): Promise<void> {
-    response.type(this.metrics.registry.contentType).send(await this.metrics.registry.metrics());
+    response.type(this.metrics.registry.contentType).send(await this.own.allMetrics(this.metrics));
   }
 }
 
 /** What every service has, global to it: who it is, its log, its metrics, Kafka, the gRPC server. */
 @Module({})
 export class ServiceModule {
-  static register(name: ServiceName, settings: ServiceSettings): DynamicModule {
+  /** @param own which of the processes that share the service's addresses it is for */
+  static register(name: ServiceName, settings: ServiceSettings, own = OwnProcess.alone()): DynamicModule {
     const readiness = new Readiness();
     readiness.set('startup', 'starting');
-    const logger = new Logger(name, settings.LOG_LEVEL);
+    const logger = new Logger(name, settings.LOG_LEVEL, undefined, undefined, own.label);
     const wiring = new Wiring();
-    const metrics = new Metrics(name);
+    const metrics = new Metrics(name, own.label?.toString());
+    own.join(readiness, metrics);
     const jwt = readJwtOptions(settings);
     const jwts = jwt === undefined ? undefined : new JwtVerifier(jwt);
     const authenticator = new TokenAuthenticator(settings.MILLRACE_TOKENS, settings.MILLRACE_ROLES, jwts);
@@ -65,6 +69,7 @@ export class ServiceModule {
     const denials = new DenialsPublisher(name, messages.publisher('auditRecorded'), metrics, logger);
     const guard = new AccessGuard(authenticator, authorizer, (denial) => denials.add(denial));
     const providers = [
+      { provide: OwnProcess, useValue: own },
       { provide: Readiness, useValue: readiness },
       { provide: Logger, useValue: logger },
       { provide: Wiring, useValue: wiring },
@@ -85,6 +90,7 @@ export class ServiceModule {
             settings.DRAIN_GRACE_MS,
             tracing,
             settings.GRPC_MAX_MESSAGE_BYTES,
+            settings.GRPC_MAX_CONNECTION_AGE_MS,
           ),
       },
     ];

@@ -78,6 +78,8 @@ export const serviceSettings = {
   ...tracingSettings,
   /** Of one gRPC message, packed and unpacked; larger ones are refused. */
   GRPC_MAX_MESSAGE_BYTES: setting.integer(8 * 2 ** 20, 2 ** 16, 2 ** 30),
+  /** A connection as old as that takes no new calls, and its caller makes another: which may reach another process or machine. 0 = it is kept for as long as its caller likes. */
+  GRPC_MAX_CONNECTION_AGE_MS: setting.integer(0, 0, 86_400_000),
 };
 
 export type ServiceSettings = z.infer<z.ZodObject<typeof serviceSettings>>;

@@ -105,6 +105,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     private readonly drainGraceMs: number,
     private readonly tracing: Tracing = tracingOff,
     maxBytes = maxMessageBytes,
+    maxConnectionAgeMs = 0,
   ) {
     super();
     assertLoopback(address);
@@ -114,6 +115,8 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
       'grpc.max_concurrent_streams': 1_000,
       'grpc.enable_channelz': 0,
       'grpc-node.max_session_memory': 64,
+      // Give or take a tenth, which grpc-js draws, so that what connected at once does not come back at once. Calls and streams on it are answered to their end.
+      ...(maxConnectionAgeMs > 0 && { 'grpc.max_connection_age_ms': maxConnectionAgeMs }),
       interceptors: [blameUnreadableRequests],
     });
     shedAtTheDoor(this.server, this.gates);

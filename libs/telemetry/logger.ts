@@ -11,11 +11,13 @@ export class Logger {
     private readonly level: LogLevel = 'info',
     private readonly write: (line: string) => void = (line) => void process.stdout.write(line),
     private readonly trace?: TraceContext,
+    /** Which of the processes that share the service's addresses writes; undefined = there is one. */
+    private readonly processNumber?: number,
   ) {}
 
   /** The log of one span: its lines carry trace_id and span_id. Outside of any span it is this log itself. */
   within(trace: TraceContext | undefined): Logger {
-    return trace === undefined ? this : new Logger(this.service, this.level, this.write, trace);
+    return trace === undefined ? this : new Logger(this.service, this.level, this.write, trace, this.processNumber);
   }
 
   debug(event: string, fields: Record<string, unknown> = {}): void {
@@ -40,6 +42,7 @@ export class Logger {
       time: new Date().toISOString(),
       level,
       service: this.service,
+      process: this.processNumber,
       event,
       ...this.traceFields(),
       ...fields,

@@ -16,8 +16,9 @@ export class Metrics {
   readonly registry = new Registry();
   private readonly readers = new Map<Gauge, () => number>();
 
-  constructor(service: string) {
-    this.registry.setDefaultLabels({ service });
+  /** @param process which of those that share the service's addresses; left out = there is one, and no label of it */
+  constructor(service: string, process?: string) {
+    this.registry.setDefaultLabels(process === undefined ? { service } : { service, process });
     collectDefaultMetrics({ register: this.registry });
   }
 

@@ -2,6 +2,8 @@
 export class Readiness {
   private readonly reasons = new Map<string, string>();
   private fatal: string | undefined;
+  private others: Readonly<Record<string, string>> = {};
+  private othersReady = true;
 
   /** @param reason undefined = this dependency is fine */
   set(dependency: string, reason: string | undefined): void {
@@ -13,8 +15,14 @@ export class Readiness {
     this.fatal = reason;
   }
 
+  /** Why processes that share this one's addresses are not ready, by process: then none of them says that it is, for nobody can choose whom he asks. */
+  setOthers(reasons: Readonly<Record<string, string>>): void {
+    this.others = reasons;
+    this.othersReady = Object.keys(reasons).length === 0;
+  }
+
   get ready(): boolean {
-    return this.fatal === undefined && this.reasons.size === 0;
+    return this.fatal === undefined && this.reasons.size === 0 && this.othersReady;
   }
 
   get live(): boolean {
@@ -22,6 +30,11 @@ export class Readiness {
   }
 
   report(): Record<string, string> {
+    return { ...this.own(), ...this.others };
+  }
+
+  /** Of this process alone. */
+  own(): Record<string, string> {
     return { ...Object.fromEntries(this.reasons), ...(this.fatal === undefined ? {} : { fatal: this.fatal }) };
   }
 }

@@ -13,8 +13,8 @@ export interface Restartable {
   readonly httpUrl: string;
   readonly current: ServiceProcess;
   kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
-  /** Resolves when it is ready. */
-  start(): Promise<void>;
+  /** Resolves when it is ready. @param changed settings, for this start */
+  start(changed?: Readonly<Record<string, string>>): Promise<void>;
 }
 
 /** A real gateway and real workers as processes of their own, on a real Kafka, with one endpoint a model. They take the vector whole, `features` FP32 [rows, F]; nothing is fetched. */
@@ -83,7 +83,8 @@ async function startRestartable(
   settings: Readonly<Record<string, string>>,
 ): Promise<Restartable> {
   const [grpcAddress, httpAddress] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
-  const start = () => startService(name, brokers, { GRPC_LISTEN: grpcAddress, HTTP_LISTEN: httpAddress, ...settings });
+  const start = (changed: Readonly<Record<string, string>> = {}) =>
+    startService(name, brokers, { GRPC_LISTEN: grpcAddress, HTTP_LISTEN: httpAddress, ...settings, ...changed });
   let current = await start();
   return {
     grpcAddress,
@@ -92,8 +93,8 @@ async function startRestartable(
       return current;
     },
     kill: (signal) => current.kill(signal),
-    start: async () => {
-      current = await start();
+    start: async (changed) => {
+      current = await start(changed);
     },
   };
 }

@@ -17,6 +17,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { takeFolder } from './folder-owner.js';
 
 /** An entry as it was appended. Sequences count 1, 2, … without gaps, over restarts too. */
 export interface WalEntry {
@@ -63,6 +64,7 @@ export class WriteAheadLog {
 
   constructor(private readonly options: WalOptions) {
     mkdirSync(options.folder, { recursive: true });
+    takeFolder(options.folder);
     // Only whole segments are given up: a log of few of them would stay full for long after it was shipped.
     this.segmentBytes = options.segmentBytes ?? Math.min(32 * 1024 * 1024, options.maxBytes / 8);
     this.id = this.readOrMake('id', () => randomBytes(6).toString('hex'));

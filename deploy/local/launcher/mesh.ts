@@ -151,10 +151,10 @@ function meshEnvironment(
   };
 }
 
-/** What is given to all services as it is: OpenTelemetry's own variables (each service has its own name there), who else may call, and where lineage goes on to. */
+/** What is given to all services as it is: OpenTelemetry's own variables (each service has its own name there), who else may call, where lineage goes on to, and how many there are of a service. */
 function settingsPassedOn(): Record<string, string> {
   const given = Object.entries(process.env).filter(
-    ([name]) => /^(JWT|OPENLINEAGE|OTEL|UPSTREAM)_/.test(name) && name !== 'OTEL_SERVICE_NAME',
+    ([name]) => /^((JWT|OPENLINEAGE|OTEL|UPSTREAM)_|PROCESSES$|INSTANCES$)/.test(name) && name !== 'OTEL_SERVICE_NAME',
   );
   return Object.fromEntries(given) as Record<string, string>;
 }

@@ -95,6 +95,11 @@ const table = {
     name: 'millrace_inference_gateway_log_bytes',
     help: 'Predictions in the write-ahead log that have not been shipped, in whole segments',
   },
+  leftOverBytes: {
+    type: 'gauge',
+    name: 'millrace_inference_gateway_left_over_bytes',
+    help: 'Predictions in the logs of processes that are no more, which have not been shipped, in whole segments',
+  },
   shippedBlocks: {
     type: 'counter',
     name: 'millrace_inference_gateway_shipped_blocks_total',

@@ -7,8 +7,8 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import { join } from 'node:path';
 import { Authorizer } from '#libs/auth/authorizer.js';
+import { OwnProcess } from '#libs/boot/own-process.js';
 import { ServiceModule } from '#libs/boot/service.module.js';
 import { GRPCInferenceServiceService } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MessageLog } from '#libs/messaging/message-log.js';
@@ -38,12 +38,14 @@ import type { InferenceGatewaySettings } from './inference-gateway.settings.js';
 import { AnyTensorRunner } from './outbound/any-tensor.runner.js';
 import { BlockTraces } from './outbound/block-traces.js';
 import { FeatureStoreClient } from './outbound/feature-store.client.js';
+import { LeftOverLogs } from './outbound/left-over-logs.js';
 import { PredictionShipper } from './outbound/prediction-shipper.js';
 import { WalFeedbackLog } from './outbound/wal-feedback.log.js';
 import { UpstreamRunner } from './outbound/upstream.runner.js';
 import { WalPredictionLog } from './outbound/wal-prediction.log.js';
 import { WorkerPoolClient } from './outbound/worker-pool.client.js';
 import { WorkerTensorRunner } from './outbound/worker-tensor.runner.js';
+import { leftOverFolders, logFolderOf, shareOf } from './process-share.js';
 
 const Settings = Symbol('InferenceGatewaySettings');
 
@@ -57,6 +59,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
   readonly calls: InferenceCalls;
   readonly feedback: FeedbackCalls;
   private readonly shipper: PredictionShipper;
+  private readonly leftOver: LeftOverLogs;
   private readonly log: WalPredictionLog;
   private readonly mirror: Mirror;
   private readonly tensorMirror: TensorMirror;
@@ -72,10 +75,11 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     @Inject(Logger) logger: Logger,
     @Inject(Tracing) tracing: Tracing,
     @Inject(Authorizer) authorizer: Authorizer,
+    @Inject(OwnProcess) own: OwnProcess,
   ) {
     const metrics = inferenceGatewayMetrics(registry);
     this.wal = new WriteAheadLog({
-      folder: join(settings.DATA_DIR, 'wal'),
+      folder: logFolderOf(settings.DATA_DIR, own.number),
       maxBytes: settings.WAL_MAX_BYTES,
       fsync: settings.WAL_FSYNC,
     });
@@ -101,15 +105,12 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     const tensorRunner = new AnyTensorRunner(new WorkerTensorRunner(this.workers), this.upstreams);
     this.routes = new RouteTable(messages, this.workers, tensorRunner, logger);
     const traces = new BlockTraces();
-    this.shipper = new PredictionShipper(
-      this.wal,
-      messages.publisher('predictionsLogged'),
-      settings.WAL_MAX_BYTES,
-      metrics,
-      readiness,
-      logger,
-      traces,
-    );
+    const logged = messages.publisher('predictionsLogged');
+    this.shipper = new PredictionShipper(this.wal, logged, settings.WAL_MAX_BYTES, metrics, readiness, logger, traces);
+    // One process takes care of them: the first.
+    const left = own.number === 0 ? leftOverFolders(settings.DATA_DIR, own.of) : [];
+    this.leftOver = new LeftOverLogs(left, logged, logger);
+    registry.readWhenAsked(metrics.leftOverBytes, () => this.leftOver.bytes);
     this.log = new WalPredictionLog(this.wal, metrics, traces);
     const limit = new ConcurrencyLimit(
       { floor: settings.MIN_CALLS_IN_FLIGHT, max: settings.MAX_CALLS_IN_FLIGHT, targetMs: settings.TARGET_LATENCY_MS },
@@ -146,6 +147,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     await this.ensureTopics();
     await this.routes.start();
     this.shipper.start();
+    this.leftOver.start();
   }
 
   beforeApplicationShutdown(): void {
@@ -158,7 +160,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     const leftMs = Math.max(0, this.drainUntilMs - Date.now());
     await Promise.all([this.mirror.stop(leftMs), this.tensorMirror.stop(leftMs)]);
     await this.log.close();
-    await this.shipper.stop();
+    await Promise.all([this.shipper.stop(), this.leftOver.stop()]);
     this.features.close();
     this.workers.close();
     this.upstreams.close();
@@ -168,10 +170,12 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
 
 @Module({})
 export class InferenceGatewayModule {
-  static register(settings: InferenceGatewaySettings): DynamicModule {
+  /** @param own which of the processes that share the gateway's addresses it is for */
+  static register(whole: InferenceGatewaySettings, own = OwnProcess.alone()): DynamicModule {
+    const settings = shareOf(whole, own.of);
     return {
       module: InferenceGatewayModule,
-      imports: [ServiceModule.register('inference-gateway', settings)],
+      imports: [ServiceModule.register('inference-gateway', settings, own)],
       // The first that matches answers, and the protocol's takes all of /v2.
       controllers: [FeedbackController, OpenInferenceController],
       providers: [

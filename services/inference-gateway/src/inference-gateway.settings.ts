@@ -5,7 +5,9 @@ export const inferenceGatewaySettings = {
   ...serviceSettings,
   FEATURE_STORE_ADDRESS: setting.address(),
   INFERENCE_WORKER_ADDRESSES: setting.addresses(),
-  /** Holds the write-ahead log of predictions. */
+  /** Gateways on this machine that share the two addresses and the work; 0 = one a core. */
+  PROCESSES: setting.integer(1, 0, 256),
+  /** Holds the write-ahead log of predictions, one of each process. */
   DATA_DIR: setting.text(),
   /** Unshipped predictions that the log may hold; when full, predictions are refused. */
   WAL_MAX_BYTES: setting.integer(2 ** 30, 2 ** 20, 2 ** 40),

@@ -1,4 +1,4 @@
-import { type DynamicModule, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { ServiceModule } from '#libs/boot/service.module.js';
 import { MessageLog } from '#libs/messaging/message-log.js';
 import { GrpcServer } from '#libs/rpc/grpc-server.js';
@@ -10,17 +10,20 @@ import { Explanations } from './domain/explanations.js';
 import { LiveModels } from './domain/live-models.js';
 import { ModelPool } from './domain/model-pool.js';
 import { ModelChecker, RememberingChecker } from './domain/model-checker.js';
-import { ModelLoader, WorkerObserver } from './domain/ports.js';
+import { ModelLoader, type ModelMaker, WorkerObserver } from './domain/ports.js';
 import { InferenceWorkerGrpc } from './inbound/inference-worker.grpc.js';
 import { LiveModelsFollower } from './inbound/live-models.follower.js';
 import { ExplanationMetrics, MetricsObserver } from './inference-worker.metrics.js';
 import type { InferenceWorkerSettings } from './inference-worker.settings.js';
+import { assertProviders } from './outbound/execution-providers.js';
 import { IsolatedModelChecker } from './outbound/isolated-model.checker.js';
 import { ModelTrial } from './outbound/model-trial.js';
 import { OnnxModelLoader } from './outbound/onnx-model.loader.js';
 import { ThreadExplainer } from './outbound/thread-explainer.js';
+import { ThreadInstances } from './outbound/thread-instances.js';
 
 const nowMs = (): number => performance.now();
+const Maker = Symbol('ModelMaker');
 
 @Module({})
 export class InferenceWorkerModule implements OnApplicationShutdown {
@@ -28,12 +31,14 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
     private readonly pool: ModelPool,
     private readonly checks: IsolatedModelChecker,
     private readonly explainer: ThreadExplainer,
+    @Inject(Maker) private readonly maker: ModelTrial | ThreadInstances,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
     this.pool.unloadAll();
     await this.checks.close();
     await this.explainer.close();
+    if (this.maker instanceof ThreadInstances) await this.maker.close();
   }
 
   static register(settings: InferenceWorkerSettings): DynamicModule {
@@ -61,16 +66,18 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
           useFactory: (checks: IsolatedModelChecker) =>
             new RememberingChecker((sha256, path) => checks.check(sha256, path), nowMs),
         },
+        { provide: Maker, useFactory: () => makerOf(settings) },
         {
           provide: ModelLoader,
-          inject: [ModelChecker],
-          useFactory: (checker: ModelChecker) =>
+          inject: [ModelChecker, Maker],
+          useFactory: (checker: ModelChecker, maker: ModelMaker) =>
             new OnnxModelLoader(
               new ArtifactStore(settings.ARTIFACTS_DIR),
               checker,
-              new ModelTrial(limit, settings.MAX_OUTPUT_BYTES),
+              maker,
               settings.MAX_MODEL_BYTES,
               settings.MODEL_MEMORY_BYTES,
+              settings.INSTANCES,
             ),
         },
         {
@@ -87,7 +94,7 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
           provide: BatchScheduler,
           inject: [ModelPool, WorkerObserver],
           useFactory: (pool: ModelPool, observer: WorkerObserver) =>
-            new BatchScheduler(pool, settings.MAX_QUEUED_ROWS, observer, nowMs),
+            new BatchScheduler(pool, settings.MAX_QUEUED_ROWS, observer, nowMs, settings.INSTANCES),
         },
         {
           provide: ThreadExplainer,
@@ -125,4 +132,14 @@ export class InferenceWorkerModule implements OnApplicationShutdown {
       ],
     };
   }
+}
+
+/** @throws MillraceError failed-precondition where a provider does not work here */
+async function makerOf(settings: InferenceWorkerSettings): Promise<ModelTrial | ThreadInstances> {
+  const { INSTANCES: count, EXECUTION_PROVIDERS: providers, MAX_OUTPUT_BYTES: maxOutputBytes } = settings;
+  const limit = { maxRows: settings.MAX_RUN_ROWS, targetUs: settings.RUN_TARGET_US };
+  await assertProviders(providers);
+  if (count === 1) return new ModelTrial(limit, maxOutputBytes, providers);
+  // Crash-only: whoever started the worker starts it again, with all instances.
+  return new ThreadInstances(count, { limit, maxOutputBytes, providers }, (error) => void Promise.reject(error));
 }

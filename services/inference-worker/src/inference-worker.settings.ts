@@ -1,5 +1,5 @@
+import { z } from 'zod';
 import { serviceSettings, setting } from '#libs/config/settings.js';
-import type { z } from 'zod';
 
 export const inferenceWorkerSettings = {
   ...serviceSettings,
@@ -9,6 +9,14 @@ export const inferenceWorkerSettings = {
   MAX_LOADED_MODELS: setting.integer(16, 1, 1_000),
   /** Of all loaded models, as measured when each was checked; a model that takes more alone is refused. */
   MODEL_MEMORY_BYTES: setting.integer(2 * 2 ** 30, 2 ** 20, 2 ** 42),
+  /** Threads that run models at the same time, each with a session of every model; 1 = none: models run in the thread that serves. */
+  INSTANCES: setting.integer(1, 1, 64),
+  /** onnxruntime's execution providers, the preferred first, separated by commas. */
+  EXECUTION_PROVIDERS: z
+    .string()
+    .default('cpu')
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .pipe(z.array(z.enum(['cpu', 'cuda', 'webgpu'])).min(1)),
   /** Most rows of one run, whatever the model. */
   MAX_RUN_ROWS: setting.integer(256, 1, 8_192),
   /** A model's run gets as many rows as take about this long. */

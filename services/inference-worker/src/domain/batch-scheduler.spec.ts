@@ -214,4 +214,78 @@ describe('BatchScheduler', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(model.released).toBe(1);
   });
+
+  describe('with several instances', () => {
+    /** Runs of it that have begun, each to be ended by whoever likes. */
+    class SlowModel extends FakeModel {
+      readonly begun: (() => void)[] = [];
+      override async run(input: Float32Array, rows: number) {
+        await new Promise<void>((resolve) => this.begun.push(resolve));
+        return super.run(input, rows);
+      }
+    }
+    const turns = async (): Promise<void> => {
+      for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
+    };
+
+    beforeEach(() => {
+      scheduler = new BatchScheduler(pool, maxQueuedRows, observer, () => nowMs, 2);
+    });
+
+    it('runs rows of one model at the same time, and no more runs than there are instances', async () => {
+      const model = new SlowModel();
+      loader.add('m', model);
+      await pool.load('m');
+      const rows = Array.from({ length: 12 }, (_, i) => [i, 1]);
+      const long = itemOf(rows);
+      scheduler.submit('m', long.item);
+      await turns();
+      expect(model.begun.length).toBe(2);
+      model.begun[1]!(); // the second part is ready first
+      await turns();
+      expect(model.begun.length).toBe(3);
+      for (const end of model.begun) end();
+      expect(numbersOf(await long.outcome)).toEqual(rows.flatMap(([a]) => [a! + 1, a!]));
+      expect(model.runs).toEqual([4, 4, 4]);
+      expect(observer.queued).toBe(0);
+    });
+
+    it('gives what arrives during a run to an instance that is free, of the same model and of another', async () => {
+      const model = new SlowModel();
+      loader.add('m', model);
+      loader.add('other');
+      await Promise.all([pool.load('m'), pool.load('other')]);
+      const [first, other, second] = [itemOf([[1, 1]]), itemOf([[2, 2]]), itemOf([[3, 3]])];
+      scheduler.submit('m', first.item);
+      await turns();
+      scheduler.submit('other', other.item);
+      expect(numbersOf(await other.outcome)).toEqual([4, 2]);
+      scheduler.submit('m', second.item);
+      await turns();
+      expect(model.begun.length).toBe(2);
+      model.begun[1]!();
+      expect(numbersOf(await second.outcome)).toEqual([6, 3]);
+      pool.unload('m');
+      expect(model.released).toBe(0); // the first still runs
+      model.begun[0]!();
+      expect(numbersOf(await first.outcome)).toEqual([2, 1]);
+      await turns();
+      expect(model.released).toBe(1);
+    });
+
+    it('answers a batch once when two of its runs fail', async () => {
+      const model = loader.add('m');
+      await pool.load('m');
+      model.failure = new Error('broken');
+      const long = itemOf(Array.from({ length: 8 }, () => [1, 1]));
+      scheduler.submit('m', long.item);
+      await long.outcome;
+      await turns();
+      expect(long.answers).toEqual([expect.objectContaining({ code: 'run-failed' })]);
+      model.failure = undefined;
+      const next = itemOf([[1, 2]]);
+      scheduler.submit('m', next.item);
+      expect(numbersOf(await next.outcome)).toEqual([3, 1]);
+    });
+  });
 });

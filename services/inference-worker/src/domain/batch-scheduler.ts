@@ -6,83 +6,102 @@ import type { LoadedModel, ModelRun, WorkerObserver } from './ports.js';
 
 const noBytes = Buffer.alloc(0);
 
-interface ReadyLane {
+interface Turns {
   readonly lane: Lane;
-  readonly lease: Lease;
+  /** Undefined = its model is being loaded. */
+  lease: Lease | undefined;
+  /** Runs of it that are under way. */
+  running: number;
+  isReady: boolean;
 }
 
 /**
- * Natural batching: what waits for a model when its turn comes is one run, and nothing waits for company. One run at a time, each at most `maxRows` of its model;
+ * Natural batching: what waits for a model when its turn comes is one run, and nothing waits for company. As many runs at a time as there are instances, each at most `maxRows` of its model;
  * models with work take turns, so that a busy one delays the others by one run, not by its queue. Between two runs the event loop turns and brings what has arrived.
  */
 export class BatchScheduler {
-  private readonly lanes = new Map<string, Lane>();
-  private readonly ready: ReadyLane[] = [];
+  private readonly lanes = new Map<string, Turns>();
+  private readonly ready: Turns[] = [];
   private scratch = new Float32Array(0);
-  private running = false;
+  private running = 0;
   private queued = 0;
 
-  /** @param maxQueuedRows a model: what comes above is refused as overloaded, except into an empty queue */
+  /**
+   * @param maxQueuedRows a model: what comes above is refused as overloaded, except into an empty queue
+   * @param instances runs at a time; with one a model's next run begins after the others have had their turns
+   */
   constructor(
     private readonly pool: ModelPool,
     private readonly maxQueuedRows: number,
     private readonly observer: WorkerObserver,
     private readonly nowMs: () => number,
+    private readonly instances = 1,
   ) {}
 
   /** Answers the item sooner or later, exactly once, unless it is abandoned. A model that is not loaded is loaded first. */
   submit(sha256: string, item: InferItem): void {
     const open = this.lanes.get(sha256);
-    const queuedRows = open?.queuedRows ?? 0;
+    const queuedRows = open?.lane.queuedRows ?? 0;
     if (queuedRows > 0 && queuedRows + item.rows > this.maxQueuedRows) {
       item.answer(fault('overloaded', `${queuedRows} rows already wait for model ${sha256}`));
       return;
     }
-    const lane = open ?? this.openLane(sha256);
-    lane.add(item, this.nowMs());
+    const turns = open ?? this.openLane(sha256);
+    turns.lane.add(item, this.nowMs());
     this.changeQueued(item.rows);
+    if (turns.running > 0 && this.instances > 1) this.enqueue(turns);
   }
 
-  private openLane(sha256: string): Lane {
-    const lane = new Lane(sha256);
-    this.lanes.set(sha256, lane);
+  private openLane(sha256: string): Turns {
     const lease = this.pool.lease(sha256);
-    if (lease === undefined) void this.loadFor(lane);
-    else this.enqueue({ lane, lease });
-    return lane;
+    const turns: Turns = { lane: new Lane(sha256), lease, running: 0, isReady: false };
+    this.lanes.set(sha256, turns);
+    if (lease === undefined) void this.loadFor(turns);
+    else this.enqueue(turns);
+    return turns;
   }
 
-  private async loadFor(lane: Lane): Promise<void> {
+  private async loadFor(turns: Turns): Promise<void> {
+    const { lane } = turns;
     const outcome = await this.pool.load(lane.sha256);
-    const lease = outcome.ok ? this.pool.lease(lane.sha256) : undefined;
-    if (lease !== undefined) return this.enqueue({ lane, lease });
+    turns.lease = outcome.ok ? this.pool.lease(lane.sha256) : undefined;
+    if (turns.lease !== undefined) return this.enqueue(turns);
     this.lanes.delete(lane.sha256);
     this.changeQueued(-lane.queuedRows);
     lane.failAll(outcome.ok ? fault('overloaded', `model ${lane.sha256} was unloaded while it was asked`) : outcome);
   }
 
-  private enqueue(ready: ReadyLane): void {
-    this.ready.push(ready);
-    if (this.running) return;
-    this.running = true;
+  private enqueue(turns: Turns): void {
+    if (turns.isReady) return;
+    turns.isReady = true;
+    this.ready.push(turns);
+    if (this.running === this.instances) return;
+    this.running += 1;
     setImmediate(() => void this.runAll());
   }
 
   private async runAll(): Promise<void> {
-    for (let turn = this.ready.shift(); turn !== undefined; turn = this.ready.shift()) {
-      await this.runOnce(turn);
-      if (turn.lane.isEmpty) this.closeLane(turn);
-      else this.ready.push(turn);
+    for (let turns = this.ready.shift(); turns !== undefined; turns = this.ready.shift()) {
+      turns.isReady = false;
+      turns.running += 1;
+      const run = this.runOnce(turns);
+      // What it did not take is for whichever other instance is free.
+      if (this.instances > 1 && !turns.lane.isEmpty) this.enqueue(turns);
+      await run;
+      turns.running -= 1;
+      if (!turns.lane.isEmpty) this.enqueue(turns);
+      else if (turns.running === 0 && !turns.isReady) this.closeLane(turns);
     }
-    this.running = false;
+    this.running -= 1;
   }
 
-  private closeLane({ lane, lease }: ReadyLane): void {
+  private closeLane({ lane, lease }: Turns): void {
     this.lanes.delete(lane.sha256);
-    lease.giveBack();
+    lease!.giveBack();
   }
 
-  private async runOnce({ lane, lease: { model } }: ReadyLane): Promise<void> {
+  private async runOnce({ lane, lease }: Turns): Promise<void> {
+    const { model } = lease!;
     const before = lane.queuedRows;
     const nowMs = this.nowMs();
     const slices = lane.take(model, nowMs);
@@ -100,13 +119,20 @@ export class BatchScheduler {
   }
 
   private async run(model: LoadedModel, slices: Slice[]): Promise<ModelRun & { rows: number }> {
-    const needed = model.maxRows * model.features;
-    if (this.scratch.length < needed) this.scratch = new Float32Array(needed);
-    const rows = gather(slices, model.features, this.scratch);
-    const result = await model.run(this.scratch.subarray(0, rows * model.features), rows);
+    const scratch = this.scratchFor(model, slices);
+    const rows = gather(slices, model.features, scratch);
+    const result = await model.run(scratch.subarray(0, rows * model.features), rows);
     const bad = countNonFinite(result.output);
     if (bad > 0) this.observer.nonFinite(bad);
     return { ...result, rows };
+  }
+
+  /** One for all runs, where there is one at a time; else the instance keeps what it is given. */
+  private scratchFor(model: LoadedModel, slices: readonly Slice[]): Float32Array<ArrayBuffer> {
+    if (this.instances > 1) return new Float32Array(slices.reduce((sum, { rows }) => sum + rows, 0) * model.features);
+    const needed = model.maxRows * model.features;
+    if (this.scratch.length < needed) this.scratch = new Float32Array(needed);
+    return this.scratch;
   }
 
   private async runTensors(sha256: string, model: LoadedModel, { pending: { item } }: Slice): Promise<void> {

@@ -170,6 +170,7 @@ export function scatter(slices: readonly Slice[], columns: number, output: Float
 /** Answers the items of a run that failed; what is left of them is not run. */
 export function failSlices(slices: readonly Slice[], outcome: Fault): void {
   for (const { pending } of slices) {
+    if (pending.failed) continue; // by a run of other rows of it, at the same time
     pending.failed = true;
     pending.item.answer(outcome);
   }

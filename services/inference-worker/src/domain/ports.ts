@@ -34,7 +34,7 @@ export interface LoadedModel {
   /** About what it takes of the process. */
   readonly memoryBytes: number;
   /**
-   * @param input row-major [rows, features]; not to be changed before the promise settles; NaN = missing value
+   * @param input row-major [rows, features]; not to be changed before the promise settles, and with several instances theirs from then on; NaN = missing value
    */
   run(input: Float32Array, rows: number): Promise<ModelRun>;
   /** Gives its memory back; never called while a run is under way. */
@@ -43,6 +43,12 @@ export interface LoadedModel {
 
 /** Before anybody knows what memory it takes. */
 export type TrialOutcome = { readonly ok: true; readonly model: Omit<LoadedModel, 'memoryBytes'> } | Fault;
+
+/** Makes a model of bytes that may be run here, and tries it out. */
+export interface ModelMaker {
+  /** @param startMs when loading began, by performance.now() */
+  make(bytes: Uint8Array, sha256: string, startMs: number): Promise<TrialOutcome>;
+}
 
 export type LoadOutcome = { readonly ok: true; readonly model: LoadedModel } | Fault;
 

@@ -3,14 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { inspectOnnx } from '../domain/inspect-onnx.js';
 import { fault, type Fault } from '../domain/outcome.js';
 import { ModelRefused } from '../domain/onnx-wire.js';
+import { tinyModel } from './execution-providers.js';
 import type { CheckOrder, CheckReport } from './check-order.js';
 import { ModelTrial } from './model-trial.js';
 
-/** y = x on float32 [N, 2]: what is loaded and allocated once, by the first session of a process, is not the model's. */
-const tiny = Buffer.from(
-  'CAo6RQoQCgF4EgF5IghJZGVudGl0eRIFZ3JhcGhaFAoBeBIPCg0IARIJCgMSAU4KAggCYhQKAXkSDwoNCAESCQoDEgFOCgIIAkIECgAQEQ==',
-  'base64',
-);
+/** What is loaded and allocated once, by the first session of a process, is not the model's. */
+const tiny = tinyModel;
 
 /** Entry of the process that one model is checked in; it is killed when the answer is there, or does not come. */
 process.on('disconnect', () => process.exit(0));

@@ -3,7 +3,7 @@ import { errorMessage } from '#libs/errors/millrace-error.js';
 import { type BatchLimitOptions, measureBatchLimit } from '../domain/measure-batch-limit.js';
 import type { TensorSpec } from '../domain/named-tensor.js';
 import { type Fault, fault } from '../domain/outcome.js';
-import type { LoadedModel, TrialOutcome } from '../domain/ports.js';
+import type { LoadedModel, ModelMaker, TrialOutcome } from '../domain/ports.js';
 import { createSession, type ModelContract, readContract, runSession } from './onnx-session.js';
 import { fromResult, specsOf, toFeeds, zerosFor } from './onnx-tensors.js';
 
@@ -15,17 +15,18 @@ interface Specs {
 type Session = Awaited<ReturnType<typeof createSession>>;
 
 /** Makes a model from its bytes and runs it on zeros: in the process that checks it, and then, the same way, in the one that serves it. */
-export class ModelTrial {
+export class ModelTrial implements ModelMaker {
   constructor(
     private readonly limit: BatchLimitOptions,
     private readonly maxOutputBytes: number,
+    private readonly providers: readonly string[] = ['cpu'],
   ) {}
 
   /** @param startMs when loading began, by performance.now() */
   async make(bytes: Uint8Array, sha256: string, startMs: number): Promise<TrialOutcome> {
     let session: Session;
     try {
-      session = await createSession(bytes);
+      session = await createSession(bytes, this.providers);
     } catch (error) {
       return fault('run-failed', `model ${sha256} is no usable ONNX model: ${errorMessage(error)}`);
     }
