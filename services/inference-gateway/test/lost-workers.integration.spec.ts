@@ -108,10 +108,10 @@ function request(endpoint: string, key: string, first: number): ModelInferReques
 function load(endpoint: string, first: number): { stop(): Promise<void>; answered: number[]; failed: number[] } {
   const peer = new Peer(GRPCInferenceServiceClient, 'gateway', stack.gateway.grpcAddress, token);
   const [answered, failed]: [number[], number[]] = [[], []];
-  let on = true;
+  const ended = new AbortController();
   let next = 0;
   const call = async (): Promise<void> => {
-    while (on) {
+    while (!ended.signal.aborted) {
       try {
         await peer.call((stub) => stub.modelInfer, request(endpoint, `key-${next++}`, first), 10_000);
         answered.push(Date.now());
@@ -123,7 +123,7 @@ function load(endpoint: string, first: number): { stop(): Promise<void>; answere
   };
   const running = Promise.all(Array.from({ length: callers }, call));
   const stop = async (): Promise<void> => {
-    on = false;
+    ended.abort();
     await running;
     peer.close();
   };
