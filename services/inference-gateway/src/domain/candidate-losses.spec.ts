@@ -87,7 +87,7 @@ it.each([
 it.each([
   ['each of its batches', 1, 200, 5, 4],
   ['each of its batches, one after the other', 1, 1, 5, 4],
-  ['one batch of thirty, at the worker for a fiftieth of the time', 1 / 30, 245, 5, 4],
+  ['one batch of thirty, at the worker for a fiftieth of the time', 1 / 30, 245, 5, 6],
   ['one batch of thirty, at the worker for half of the time', 1 / 30, 10, 10, 14],
 ])('A candidate that kills its worker with %s is blamed', (_, kills, pauseMs, batchMs, most) => {
   const { blamed, medianLosses } = simulate({ ...killed, kills, pauseMs, batchMs }, 200);
@@ -111,11 +111,11 @@ it('who is blamed is not asked for half a minute after each loss, and what it is
   losses.found('another worker');
   losses.found(worker);
   batch(false);
-  for (let i = 0; i < 2; i++) batch(true);
+  for (let i = 0; i < 3; i++) batch(true);
   losses.refuse('c');
   expect(losses.blame('c', gone)).toBe(gone);
   batch(true);
-  const words = '3 times a worker went away while it had a batch of this model';
+  const words = '4 times a worker went away while it had a batch of this model';
   expect(() => losses.refuse('c')).toThrow(`${words}; not asked for 29 s`);
   losses.refuse('other');
   losses.refuse('unknown');

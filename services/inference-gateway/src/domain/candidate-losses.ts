@@ -26,7 +26,7 @@ const falseBlames = 500;
 /** Of the losses that a candidate causes, so many find none of its batches at the worker; any share is valid. */
 const missed = 0.1;
 /** Evidence of one loss is bounded: what kills workers may come when there is most to do, as batches do. */
-const leastShare = 0.1;
+const leastShare = 0.25;
 const mostShare = 0.999;
 /** Who is never answered leaves a worker no time to be there without it; then so many losses are enough. */
 const unansweredLosses = 4;
