@@ -40,6 +40,7 @@ beforeAll(async () => {
     },
     features: 3,
     workers: 1,
+    gatewaySettings: { WORKER_TIMEOUT_MS: '8000' }, // a worker that has just begun may be slow, and is there
   });
   monitor = await startService('monitor', brokers, { CLICKHOUSE_URL, ARTIFACTS_DIR: join(stack.folder, 'artifacts') });
   registry = new KafkaMessageLog('registry', brokers.split(','), new Wiring(), new Logger('registry', 'error'));
