@@ -25,28 +25,33 @@ export async function keepRunning(
 ): Promise<RunningConsumer> {
   let stopping = false;
   let timer: NodeJS.Timeout | undefined;
+  let starting: Promise<void> | undefined;
   const start = async (): Promise<void> => {
     await consumer.connect();
-    await run();
+    if (!stopping) await run();
   };
   const startAgain = (): void => {
     if (stopping) return;
-    start().catch((error: unknown) => {
+    starting = start().catch((error: unknown) => {
       logger.warn('consumer_not_restarted', { ...fields, error: errorMessage(error) });
-      timer = setTimeout(startAgain, retryMs);
+      if (!stopping) timer = setTimeout(startAgain, retryMs);
     });
   };
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     onCrash();
     logger.warn('consumer_crashed', { ...fields, error: payload.error.message, restart: payload.restart });
-    if (!payload.restart) timer = setTimeout(startAgain, retryMs);
+    if (!payload.restart && !stopping) timer = setTimeout(startAgain, retryMs);
   });
   await start();
   return {
-    stop: () => {
+    stop: async () => {
       stopping = true;
       clearTimeout(timer);
-      return consumer.disconnect();
+      await consumer.disconnect();
+      if (starting === undefined) return;
+      // It may have connected again meanwhile.
+      await starting;
+      await consumer.disconnect();
     },
   };
 }

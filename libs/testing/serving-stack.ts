@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { type Candidate, ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
 import { freePort, type ServiceProcess, startService } from './service-process.js';
 import { putArtifact, ToldRegistry, untilServed } from './told-registry.js';
@@ -31,12 +31,14 @@ export interface ServingOptions {
   readonly models: Readonly<Record<string, string>>;
   readonly features: number;
   readonly workers: number;
+  /** Endpoint's name -> version 2, which is tried beside the model: answers half of the keys, in step 0 of the rollout. */
+  readonly candidates?: Readonly<Record<string, { readonly file: string; readonly rolloutId: string }>>;
   readonly gatewaySettings?: Readonly<Record<string, string>>;
   readonly workerSettings?: Readonly<Record<string, string>>;
 }
 
 export async function startServingStack(options: ServingOptions): Promise<ServingStack> {
-  const { brokers, models, features, gatewaySettings, workerSettings } = options;
+  const { brokers, models, features, candidates = {}, gatewaySettings, workerSettings } = options;
   const folder = mkdtempSync(join(tmpdir(), 'millrace-serving-'));
   const artifacts = join(folder, 'artifacts');
   const registry = new ToldRegistry(brokers);
@@ -46,6 +48,13 @@ export async function startServingStack(options: ServingOptions): Promise<Servin
       endpointOf(name, features, await putArtifact(artifacts, await readFile(file))),
     ),
   );
+  for (const { route } of endpoints) {
+    const tried = candidates[route.endpoint];
+    if (tried === undefined) continue;
+    const onnxSha256 = await putArtifact(artifacts, await readFile(tried.file));
+    const version = { ...route.live, version: '2', onnxSha256 };
+    route.candidate = { version, rolloutId: tried.rolloutId, step: 0, percent: 50, mirror: false };
+  }
   const tell = (deleted: boolean): Promise<void> =>
     registry.tell(
       Object.assign({}, ...endpoints.map(({ definitions }) => definitions)) as Record<string, object>,
@@ -104,7 +113,10 @@ function endpointOf(
   name: string,
   features: number,
   onnxSha256: string,
-): { definitions: Record<string, object>; route: { endpoint: string; model: string; live: ModelVersion } } {
+): {
+  definitions: Record<string, object>;
+  route: { endpoint: string; model: string; live: ModelVersion; candidate?: Candidate };
+} {
   const columns = Array.from({ length: features }, (_, i) => ({ name: `f${i}`, type: 'float64', nullable: true }));
   const schema = [{ name: 'id', type: 'string', nullable: true }, ...columns, { name: 'at', type: 'timestamp' }];
   const spine = { name: `${name}-rows`, eventTime: 'at', schema, derive: [] };

@@ -120,6 +120,47 @@ it('the keyboard alone reaches everything: skip link, pages, a service in the pi
   expect(complaints).toEqual([]);
 }, 60_000);
 
+it('who goes to another page stands at its beginning from the moment that it is drawn, and is moved no more', async () => {
+  const { page } = await console_.visit('#/mesh');
+  await page.getByRole('link', { name: /^validator: ready/ }).waitFor();
+  await page.goto(`${console_.url}/#/streams`);
+  await page.getByRole('heading', { name: 'Streams', level: 1 }).waitFor();
+  expect(await page.evaluate(focusedWhenDrawn)).toBe('main');
+}, 60_000);
+
+/** What has the focus in the moment in which the picture of the mesh is in the document, when a link brought it. */
+const focusedWhenDrawn = `new Promise((resolve) => {
+  document.querySelector('a.brand').focus();
+  new MutationObserver((_, observer) => {
+    if (document.querySelector('a.service') === null) return;
+    observer.disconnect();
+    resolve(document.activeElement.id);
+  }).observe(document.getElementById('main'), { subtree: true, childList: true });
+  location.hash = '#/mesh';
+})`;
+
+it('a live update leaves the focus where it is', async () => {
+  const { page } = await console_.visit('#/mesh');
+  const link = page.getByRole('link', { name: /^validator: ready/ });
+  await link.focus();
+  const label = await page.evaluate(focusedAfterUpdates);
+  expect(label).toMatch(/^validator: ready/);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: /validator ready/ }).waitFor();
+}, 60_000);
+
+/** What has the focus when three pictures of the live stream have come after it was set. */
+const focusedAfterUpdates = `new Promise((resolve) => {
+  const stream = new EventSource('/api/live');
+  let pictures = 0;
+  stream.addEventListener('mesh', () => {
+    pictures += 1;
+    if (pictures < 4) return; // the first is one of before
+    stream.close();
+    resolve(document.activeElement.getAttribute('aria-label'));
+  });
+})`;
+
 it('the policy lets no script in that is not of the page', async () => {
   const { page, complaints } = await console_.visit('#/mesh');
   await page.evaluate(

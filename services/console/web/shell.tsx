@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { SessionView } from '../views/session.view.js';
 import { whenSignedOut } from './api.js';
 import { useLive } from './live.js';
@@ -48,7 +48,8 @@ function SignedIn({ session, onSignedOut }: { session: SessionView; onSignedOut:
   const route = useRoute();
   const shown = useRef<string>(undefined);
   const page = pages.find(({ path }) => path === route.path);
-  useEffect(() => {
+  // With the page and not after its next frame: whoever has focused something on it by then would be taken away from it again.
+  useLayoutEffect(() => {
     document.title = `${page?.title ?? 'Not found'} · Millrace`;
     // Who goes to another page is taken to its beginning; who just came is left where the browser begins.
     if (shown.current !== undefined && shown.current !== route.path) document.getElementById('main')?.focus();

@@ -43,13 +43,13 @@ const table = {
   unmirrored: {
     type: 'counter',
     name: 'millrace_inference_gateway_unmirrored_total',
-    help: 'Answered rows that a candidate was not shown, by reason: queue-full, features-given, fallback, overload or shutdown',
+    help: 'Answered rows that a candidate was not shown, by reason: queue-full, features-given, fallback, worker-away, overload or shutdown',
     labels: ['endpoint', 'reason'],
   },
   failures: {
     type: 'counter',
     name: 'millrace_inference_gateway_failures_total',
-    help: 'Rows that a version could not answer, by arm: live, canary or shadow, and error code',
+    help: 'Rows that a version could not answer, by arm: live, canary or shadow, and error code; worker-away is no failure of the version',
     labels: ['endpoint', 'model_version', 'arm', 'code'],
   },
   callsInFlight: {

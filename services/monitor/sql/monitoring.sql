@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS monitoring.prediction_failures (
   arm LowCardinality(String) COMMENT 'live, canary or shadow',
   rollout_id LowCardinality(String),
   rollout_step UInt32,
-  code LowCardinality(String),
+  code LowCardinality(String) COMMENT 'of the error; worker-away = no worker could be asked, or it went away: no failure of the version',
   message String,
   as_of DateTime64(3, 'UTC'),
   failed_at DateTime64(3, 'UTC') COMMENT 'wall clock',

@@ -1,8 +1,9 @@
+-- What the declared fallback answered, no version did.
 WITH
   (
     SELECT quantileExact(0.99)(latency_us)
     FROM monitoring.predictions
-    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} AND arm = 'live'
+    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} AND arm = 'live' AND NOT fallback
   ) AS live_p99,
   -- The first label of a key counts, within the horizon, as in monitoring.predictions_labelled.
   labels AS (
@@ -19,7 +20,7 @@ WITH
     SELECT p.prediction_id AS prediction_id, p.arm AS arm, p.score AS score, l.first_label AS label
     FROM monitoring.predictions AS p
     INNER JOIN labels AS l ON l.join_key = p.join_key
-    WHERE p.endpoint = {endpoint: String} AND p.rollout_id = {rollout: String}
+    WHERE p.endpoint = {endpoint: String} AND p.rollout_id = {rollout: String} AND NOT p.fallback
       AND l.first_at <= p.as_of + toIntervalMillisecond(l.first_horizon_ms)
   ),
   -- Probabilities are clipped as in libs/numeric/probability-scores.ts.
@@ -35,16 +36,16 @@ WITH
       WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String}
     ) AS s ON s.primary_id = p.prediction_id
   ),
-  -- Rows of a step by who tried them, answered and failed.
+  -- Rows of a step by who tried them, answered and failed. That a worker was away is no version's failure.
   counts AS (
     SELECT rollout_step AS step, arm, 0 AS failed, count() AS rows FROM monitoring.predictions
-    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} GROUP BY step, arm
+    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} AND NOT fallback GROUP BY step, arm
     UNION ALL
     SELECT rollout_step AS step, 'shadow' AS arm, 0 AS failed, count() AS rows FROM monitoring.shadow_predictions
     WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} GROUP BY step
     UNION ALL
     SELECT rollout_step AS step, arm, 1 AS failed, count() AS rows FROM monitoring.prediction_failures
-    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} GROUP BY step, arm
+    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} AND code != 'worker-away' GROUP BY step, arm
   )
 SELECT
   (SELECT groupArray((step, toString(arm), failed, rows)) FROM counts) AS step_counts,

@@ -175,7 +175,7 @@ it('A bad candidate is judged to fail and a better one to pass, from rows that a
   expect(await grpc.judgements({ rolloutId: over, limit: 0 })).toEqual({ judgements: [] });
 }, 90_000);
 
-it('statistics of a rollout are those of its rows', async () => {
+it('statistics of a rollout are those of its rows, without what the fallback answered and what met no worker', async () => {
   const rolloutId = `${endpoint}-canary`;
   const live = Array.from({ length: 100 }, (_, i) => prediction(rolloutId, i, 'live', [0.25], 1_000 + i));
   const canary = Array.from({ length: 10 }, (_, i) =>
@@ -185,8 +185,11 @@ it('statistics of a rollout are those of its rows', async () => {
   const block = PredictionBlock.fromPartial({
     walId: rolloutId,
     sequence: 1,
-    predictions: [...live, ...canary, other],
-    failures: [{ endpoint, rolloutId, arm: 'canary', asOfMs }],
+    predictions: [...live, ...canary, other, { ...prediction(rolloutId, 200, 'live', [0.9], 9_000), fallback: true }],
+    failures: [
+      { endpoint, rolloutId, arm: 'canary', code: 'unavailable', asOfMs },
+      ...['canary', 'live'].map((arm) => ({ endpoint, rolloutId, arm, code: 'worker-away', asOfMs })),
+    ],
   });
   await store.insertBlocks([block], rolloutId);
   await store.insertBlocks([block], rolloutId);
@@ -200,7 +203,13 @@ it('statistics of a rollout are those of its rows', async () => {
     sourceOffset: i,
   });
   const inTime = asOfMs + 1;
-  const labels = [label(0, 1, inTime), label(1, 0, inTime), label(2, 1, asOfMs + 60_001), label(100, 1, inTime)];
+  const labels = [
+    label(0, 1, inTime),
+    label(1, 0, inTime),
+    label(2, 1, asOfMs + 60_001),
+    label(100, 1, inTime),
+    label(200, 1, inTime),
+  ];
   await store.insertLabels(labels, `${rolloutId}-labels`);
   const statistics = await evidence.statistics(rolloutOf(rolloutId, 'canary'), 1.5);
   const [first, second] = [-Math.log(0.25), -Math.log(0.75)];
@@ -218,6 +227,7 @@ it('statistics of a rollout are those of its rows', async () => {
     variance: expect.closeTo((first - second) ** 2 / 2, 6),
   });
   expect(statistics.canaryLoss).toEqual({ n: 1, mean: expect.closeTo(Math.LN2, 6), variance: 0 });
+  expect(await count('prediction_failures', rolloutId)).toBe(3);
   expect(statistics.latency).toEqual({ liveP99Us: 1_099, canaryRows: 10, canarySlowRows: 3 });
   const nobody = await evidence.statistics(rolloutOf(`${endpoint}-nobody`, 'canary'), 1.5);
   expect(nobody).toMatchObject({ steps: [], pairs: { n: 0 }, latency: { canaryRows: 0 } });

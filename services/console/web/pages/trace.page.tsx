@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TraceItemView, TraceView } from '../../views/trace.view.js';
 import type { Page } from '../page.js';
 import { Asked } from '../parts/asked.js';
@@ -82,7 +82,7 @@ function Origin({ trace: { predictionId, items }, at }: { trace: TraceView; at: 
 
 function Kind({ title, items, here }: { title: string; items: readonly TraceItemView[]; here: boolean }): VNode {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (here) heading.current?.focus();
     if (here) heading.current?.scrollIntoView();
   }, [here]);

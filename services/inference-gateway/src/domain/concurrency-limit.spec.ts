@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { generator } from '#libs/numeric/generator.js';
 import { ConcurrencyLimit } from './concurrency-limit.js';
 
 const options = { floor: 4, max: 10_000, targetMs: 50 };
@@ -7,6 +8,14 @@ const options = { floor: 4, max: 10_000, targetMs: 50 };
 class SimulatedServer {
   perSecond = 0;
   leastMs = 0;
+  /** So many calls arrive at once. */
+  burst = 1;
+  /** Nothing is done for so long, about every two seconds; where it is the gateway that pauses, what arrives meanwhile arrives at once. */
+  pauseMs = 0;
+  pauses: 'gateway' | 'worker' = 'gateway';
+  private pausedUntilMs = 0;
+  private arrivals = 0;
+  private readonly random = generator(20_261_126);
   private ms = 0;
   private readonly turns: (() => void)[] = [];
   private readonly working: { fromMs: number; left: number }[] = [];
@@ -18,18 +27,28 @@ class SimulatedServer {
 
   /** @returns shares of what it could answer and of what was offered, and the median of what was answered */
   offer(perSecond: number, seconds: number): { ofCapacity: number; refused: number; medianMs: number } {
-    let [refused, arrivals] = [0, 0];
+    let refused = 0;
     const took: number[] = [];
     for (const untilMs = this.ms + seconds * 1_000; this.ms < untilMs; this.ms += 1) {
-      for (arrivals += perSecond / 1_000; arrivals >= 1; arrivals -= 1) {
-        if (this.limit.admits() && this.limit.enter()) this.working.push({ fromMs: this.ms, left: 1 });
-        else refused += 1;
-      }
-      for (const run of this.turns.splice(0)) run();
-      this.work(took);
+      if (this.pauseMs > 0 && this.random() < 1 / 2_000) this.pausedUntilMs = this.ms + this.pauseMs;
+      const isPaused = this.ms < this.pausedUntilMs;
+      this.arrivals += this.burst * poisson(this.random, perSecond / 1_000 / this.burst);
+      if (!isPaused || this.pauses === 'worker') refused += this.letIn();
+      if (!isPaused) this.work(took);
     }
     const medianMs = took.sort((a, b) => a - b)[took.length >> 1]!;
     return { ofCapacity: took.length / (this.perSecond * seconds), refused: refused / (perSecond * seconds), medianMs };
+  }
+
+  /** What has arrived in one turn of the event loop. */
+  private letIn(): number {
+    let refused = 0;
+    for (; this.arrivals >= 1; this.arrivals -= 1) {
+      if (this.limit.admits() && this.limit.enter()) this.working.push({ fromMs: this.ms, left: 1 });
+      else refused += 1;
+    }
+    for (const run of this.turns.splice(0)) run();
+    return refused;
   }
 
   private work(took: number[]): void {
@@ -47,13 +66,73 @@ class SimulatedServer {
   }
 }
 
-function serverOf(perSecond: number, leastMs: number): SimulatedServer {
-  return Object.assign(new SimulatedServer(), { perSecond, leastMs });
+function serverOf(perSecond: number, leastMs: number, more: Partial<SimulatedServer> = {}): SimulatedServer {
+  return Object.assign(new SimulatedServer(), { perSecond, leastMs, ...more });
+}
+
+/** Knuth 1969; of small means. */
+function poisson(random: () => number, mean: number): number {
+  let drawn = 0;
+  for (let product = random(); product > Math.exp(-mean); product *= random()) drawn += 1;
+  return drawn;
 }
 
 describe('ConcurrencyLimit', () => {
   it('refuses nothing below capacity', () => {
     expect(serverOf(8_000, 2).offer(4_000, 10).refused).toBe(0);
+  });
+
+  it.each([
+    [2_400, 20, 'gateway'],
+    [8_000, 1, 'gateway'],
+    [8_000, 64, 'gateway'],
+    [16_000, 20, 'gateway'],
+    [8_000, 20, 'worker'],
+    [16_000, 64, 'worker'],
+  ] as const)(
+    'at half of %d a second, in bursts of %d, with a pause of 50 ms of the %s now and then, refuses next to nothing',
+    (perSecond, burst, pauses) => {
+      const server = serverOf(perSecond, 2, { burst, pauses, pauseMs: 50 });
+      expect(server.offer(perSecond / 2, 30).refused).toBeLessThan(0.001);
+    },
+  );
+
+  it.each(['gateway', 'worker'] as const)(
+    'at twice the capacity, with pauses of the %s, still answers what it can, each soon',
+    (pauses) => {
+      const { ofCapacity, medianMs } = serverOf(8_000, 2, { burst: 20, pauses, pauseMs: 50 }).offer(16_000, 20);
+      expect(ofCapacity).toBeGreaterThan(0.93); // a pause of 50 ms every two seconds is 2.5 %
+      expect(medianMs).toBeLessThan(100);
+    },
+  );
+
+  it('does not take an overload that lasts for what calls take by themselves', () => {
+    const server = serverOf(2_000, 2);
+    server.offer(1_000, 5);
+    server.offer(4_000, 240);
+    const { ofCapacity, medianMs } = server.offer(4_000, 20);
+    expect(ofCapacity).toBeGreaterThan(0.95);
+    expect(medianMs).toBeLessThan(100);
+  });
+
+  it('soon follows a model that is slower by itself than before, while more is asked than it can', () => {
+    const server = serverOf(2_000, 2);
+    server.offer(1_000, 10);
+    server.leastMs = 300;
+    server.offer(4_000, 25);
+    expect(server.offer(4_000, 10).ofCapacity).toBeGreaterThan(0.9);
+  });
+
+  it('has room again after a slow moment, without a refusal', () => {
+    const server = serverOf(8_000, 2);
+    server.offer(4_000, 5);
+    const before = server.limit.current;
+    server.perSecond = 1_000;
+    server.offer(4_000, 2);
+    expect(server.limit.current).toBeLessThan(before / 2);
+    server.perSecond = 8_000;
+    server.offer(500, 10);
+    expect(server.limit.current).toBeGreaterThanOrEqual(before);
   });
 
   it.each([2, 5])('at %s times the capacity answers what it can, each soon', (times) => {

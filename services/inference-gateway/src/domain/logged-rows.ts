@@ -8,6 +8,7 @@ import { LateRequest } from './late-request.js';
 import type { Unlogged } from './ports.js';
 import type { RequestRows } from './read-request.js';
 import type { Scored } from './scored.js';
+import { WorkerAway } from './worker-away.js';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -134,7 +135,7 @@ export function failuresOf(
 }
 
 export function causeOf(error: unknown): { code: string; message: string } {
-  const code = error instanceof MillraceError ? error.code : 'internal';
+  const code = error instanceof WorkerAway ? 'worker-away' : error instanceof MillraceError ? error.code : 'internal';
   return { code, message: errorMessage(error).slice(0, maxFailureCharacters) };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 import { flights, setUp, withCandidate } from '../../test/fakes.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { WorkerAway } from './worker-away.js';
 
 const never = (): Promise<never> => new Promise(() => {});
 const asked = 50;
@@ -45,7 +46,7 @@ describe('the mirror', () => {
     expect(throws.log.failures[0]).toMatchObject({ arm: 'shadow', primaryId: 'id-0', code: 'internal' });
 
     const away = await answered(async () => {
-      throw new MillraceError('unavailable', 'worker is away');
+      throw new WorkerAway('unavailable', 'worker is away', false);
     });
     await away.mirror.stop(1_000);
     expect(away.scores).toEqual(expected);

@@ -1,9 +1,9 @@
 import type { Unmirrored } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
-import { MillraceError } from '#libs/errors/millrace-error.js';
 import { type CandidateArm, inputOf, type LiveEndpoint } from './arms.js';
 import { causeOf } from './logged-rows.js';
 import type { Features, ModelRunner, Notes, PredictionLog } from './ports.js';
 import { finite, type Scored } from './scored.js';
+import { WorkerAway } from './worker-away.js';
 
 interface Mirrored {
   readonly endpoint: LiveEndpoint;
@@ -149,7 +149,7 @@ async function shadowsOf(runner: ModelRunner, batch: readonly Mirrored[]): Promi
       shadows: batch.map((row, i) => ({ ...named(row), outputs: [scores[i]!], runUs, answeredAtMs: Date.now() })),
     };
   } catch (error) {
-    if (error instanceof MillraceError && error.code === 'unavailable')
+    if (error instanceof WorkerAway)
       return { unmirrored: [unmirrored(batch[0]!.endpoint, candidate, 'worker-away', batch.length)] };
     const cause = causeOf(error);
     return { failures: batch.map((row) => ({ ...named(row), arm: 'shadow', ...cause, failedAtMs: Date.now() })) };

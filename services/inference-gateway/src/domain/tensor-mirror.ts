@@ -1,9 +1,9 @@
-import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { InferRequest } from './infer-request.js';
 import { loggedOutputs, tensorFailure } from './log-tensors.js';
 import type { Notes, PredictionLog } from './ports.js';
 import type { TensorCandidate, TensorEndpoint } from './tensor-endpoint.js';
 import type { TensorRunner } from './tensor-ports.js';
+import { WorkerAway } from './worker-away.js';
 
 interface Mirrored {
   readonly endpoint: TensorEndpoint;
@@ -96,8 +96,7 @@ export class TensorMirror {
       return { shadows: [shadow] };
     } catch (error) {
       // That no worker was there to be asked is no failure of the candidate; a server of its own that is away is one.
-      if (version.upstream === undefined && error instanceof MillraceError && error.code === 'unavailable')
-        return { unmirrored: [unmirrored(endpoint, candidate, 'worker-away')] };
+      if (error instanceof WorkerAway) return { unmirrored: [unmirrored(endpoint, candidate, 'worker-away')] };
       return { failures: [tensorFailure(endpoint, 'shadow', version.version, candidate, error, primaryId)] };
     }
   }

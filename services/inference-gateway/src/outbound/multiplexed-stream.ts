@@ -13,15 +13,26 @@ interface Sent {
   sentAtMs: number;
 }
 
+/** Who is told whether the peer is there. */
+export interface PeerWatch {
+  /** It has taken a stream. */
+  found(): void;
+  /** It could not be reached, or is gone; told before questions fail. @param wasThere it had taken the stream @returns what they fail with */
+  away(error: MillraceError, wasThere: boolean): MillraceError;
+}
+
 /** Questions and answers over one gRPC stream, matched by batch_id. When the stream breaks, what was asked fails as unavailable, and the next question opens a new one. */
 export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
   private stream: ClientDuplexStream<Q, A> | undefined;
   private readonly pending = new Map<number, Pending<A>>();
   private lastId = 0;
+  /** The peer has taken the stream: its headers have come. */
+  private isThere = false;
 
   constructor(
     private readonly peer: string,
     private readonly open: () => ClientDuplexStream<Q, A>,
+    private readonly watch?: PeerWatch,
   ) {}
 
   get inFlight(): number {
@@ -34,7 +45,8 @@ export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
     return new Promise<A>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.pending.delete(batchId);
-        reject(new MillraceError('deadline-exceeded', `${this.peer}: no answer within ${timeoutMs} ms`));
+        const late = new MillraceError('deadline-exceeded', `${this.peer}: no answer within ${timeoutMs} ms`);
+        reject(this.isThere ? late : (this.watch?.away(late, false) ?? late));
       }, timeoutMs);
       this.pending.set(batchId, { resolve, reject, timer });
       stream.write({ ...question, batchId, sentAtMs: Math.ceil(performance.now()) } as Q);
@@ -47,6 +59,11 @@ export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
 
   private connect(): ClientDuplexStream<Q, A> {
     const stream = this.open();
+    stream.on('metadata', () => {
+      if (stream !== this.stream) return;
+      this.isThere = true;
+      this.watch?.found();
+    });
     stream.on('data', (answer: A) => {
       const asked = this.pending.get(answer.batchId);
       if (asked === undefined) return; // it came after its time was up
@@ -64,9 +81,13 @@ export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
     this.stream = undefined;
     const failed = [...this.pending.values()];
     this.pending.clear();
+    const unavailable =
+      error.code === 'unavailable' ? error : new MillraceError('unavailable', error.message, { cause: error });
+    const failure = this.watch?.away(unavailable, this.isThere) ?? unavailable;
+    this.isThere = false;
     for (const { reject, timer } of failed) {
       clearTimeout(timer);
-      reject(error.code === 'unavailable' ? error : new MillraceError('unavailable', error.message, { cause: error }));
+      reject(failure);
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { Metadata, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   type InferBatch,
@@ -13,6 +13,7 @@ import { adminGuard } from '#libs/testing/admin-guard.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
 import { LateRequest } from '../domain/late-request.js';
 import type { RunLane } from '../domain/ports.js';
+import { WorkerAway } from '../domain/worker-away.js';
 import { WorkerPoolClient } from './worker-pool.client.js';
 
 const token = 'a-token-of-sixteen-and-more';
@@ -27,7 +28,7 @@ const server = new GrpcServer(
 let batches: { sha: string; rows: number; timeoutMs: number }[];
 let pool: WorkerPoolClient;
 
-/** Answers a row with its one feature; of the model `lost` that it has no such model, of `slow` that it was too late. */
+/** Answers a row with its one feature; of the model `lost` that it has no such model, of `slow` that it was too late. The model `deadly` breaks the stream. */
 function answer({ batchId, onnxSha256, rows, input, timeoutMs }: InferBatch): InferResult {
   batches.push({ sha: onnxSha256, rows, timeoutMs });
   if (onnxSha256 === 'slow') return InferResult.fromPartial({ batchId, errorCode: 'deadline', errorMessage: 'late' });
@@ -42,7 +43,12 @@ beforeAll(async () => {
   server.addService(InferenceWorkerService, {
     prepare: handle.unary(async () => PrepareResponse.create()),
     infer: handle.duplex((stream: ServerDuplexStream<InferBatch, InferResult>) => {
-      stream.on('data', (batch: InferBatch) => stream.write(answer(batch)));
+      stream.sendMetadata(new Metadata());
+      stream.on('data', (batch: InferBatch) => {
+        const result = answer(batch);
+        if (batch.onnxSha256 === 'deadly') stream.emit('error', { code: status.UNAVAILABLE, details: 'gone' });
+        else stream.write(result);
+      });
       stream.on('error', () => stream.end());
     }),
   });
@@ -110,4 +116,52 @@ describe("callers' deadlines", () => {
     for (let i = 0; i < 60; i++) await until('slow', Infinity).catch(() => {});
     expect(batches.length).toBeLessThan(60);
   });
+});
+
+describe('a worker that goes away', () => {
+  it('is told from a model that fails: nobody listens, or its breaker is open because of that', async () => {
+    const nobody = new WorkerPoolClient(['127.0.0.1:1'], token, 2_000);
+    for (const lane of ['live', 'canary', 'shadow'] as const)
+      for (let i = 0; i < 10; i++) {
+        const error = await nobody.run('m', 1, Float32Array.of(1), lane).catch((one: unknown) => one);
+        expect(error).toBeInstanceOf(WorkerAway);
+        expect(error).toMatchObject({ code: 'unavailable', hadQuestion: false });
+      }
+    nobody.close();
+  });
+
+  it('has nothing to do with a model that it does not find, also when that has opened the breaker', async () => {
+    for (const lane of ['canary', 'shadow'] as const)
+      for (let i = 0; i < 10; i++) {
+        const error = await run('lost', lane, 1).catch((one: unknown) => one);
+        expect(error).toMatchObject({ code: 'unavailable' });
+        expect(error).not.toBeInstanceOf(WorkerAway);
+      }
+  });
+
+  it('takes no second one with it: what a canary had on its way is asked nowhere else, what the live version had is', async () => {
+    await run('good', 'live', 1);
+    await expect(run('deadly', 'canary', 1)).rejects.toMatchObject({ hadQuestion: true });
+    expect(batches.filter(({ sha }) => sha === 'deadly')).toHaveLength(1);
+    await run('deadly', 'live', 1).catch(() => {});
+    expect(batches.filter(({ sha }) => sha === 'deadly')).toHaveLength(3);
+  });
+
+  it.each(['canary', 'shadow'] as const)(
+    'again and again of one %s is that model’s failure, which is then asked no more',
+    async (lane) => {
+      const errors: unknown[] = [];
+      for (let i = 0; i < 8; i++) {
+        for (let j = 0; j < 50; j++) await run('good', 'live', j);
+        errors.push(await run('deadly', lane, 1).catch((error: unknown) => error));
+      }
+      expect(errors[0]).toBeInstanceOf(WorkerAway);
+      expect(errors.at(-1)).not.toBeInstanceOf(WorkerAway);
+      expect(errors.at(-1)).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringMatching(/^[345] times a worker went away .* not asked for 30 s$/),
+      });
+      expect(batches.filter(({ sha }) => sha === 'deadly').length).toBeLessThanOrEqual(5);
+    },
+  );
 });

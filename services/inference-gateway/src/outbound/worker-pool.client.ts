@@ -5,9 +5,11 @@ import { Peer } from '#libs/rpc/grpc-client.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
+import { CandidateLosses } from '../domain/candidate-losses.js';
 import { LateRequest } from '../domain/late-request.js';
 import { type Explanation, type ExplanationQuestion, ModelRunner, type RunLane } from '../domain/ports.js';
-import { type Breaker, breakerOf, refusedBy } from './breaker.js';
+import { WorkerAway } from '../domain/worker-away.js';
+import { type Breaker, breakerOf } from './breaker.js';
 import { askExplanation } from './ask-explanation.js';
 import type { Signature } from '../domain/tensor-endpoint.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
@@ -41,21 +43,54 @@ type Ask = (batch: Batch) => Promise<InferResult>;
 class Worker {
   readonly peer: Peer<InferenceWorkerClient>;
   readonly stream: MultiplexedStream<InferBatch, InferResult>;
-  /** Without a breaker: a shadow neither trips one nor is tried again. */
   readonly ask: Ask;
+  /** Of a model that is tried. Without a breaker: a shadow neither trips one nor is tried again. */
+  readonly askTried: Ask;
   readonly breakers: Record<'live' | 'canary', Breaker<Batch, InferResult>>;
+  /** Whether what was last asked in vain found it away, which is then what has opened the breaker. */
+  private readonly away = { live: false, canary: false };
 
-  constructor(address: string, token: string, timeoutMs: number) {
+  constructor(address: string, token: string, timeoutMs: number, losses: CandidateLosses) {
     const name = `inference-worker ${address}`;
     this.peer = new Peer(InferenceWorkerClient, name, address, token);
-    this.stream = new MultiplexedStream(name, () => this.peer.stub.infer(this.peer.metadata));
+    this.stream = new MultiplexedStream(name, () => this.peer.stub.infer(this.peer.metadata), {
+      found: () => losses.found(address),
+      away: (error, wasThere) => {
+        if (wasThere) losses.lost(address);
+        const code = error.code === 'deadline-exceeded' ? error.code : 'unavailable';
+        return new WorkerAway(code, error.message, wasThere, { cause: error });
+      },
+    });
     // Waited for as the setting says, whatever the callers allow: only so a worker that hangs tells itself from callers in a hurry.
     this.ask = async (batch) => {
       const result = await this.stream.ask(batch, timeoutMs);
       if (result.errorCode === 'deadline' && batch.timeoutMs < timeoutMs) throw new LateRequest(waiting);
       return checked(result, batch.tensors.length > 0);
     };
-    this.breakers = { live: breakerOf(this.ask, isAway), canary: breakerOf(this.ask, isAway) };
+    this.askTried = async (batch) => {
+      const { onnxSha256 } = batch;
+      let isAnswered = false;
+      losses.begin(onnxSha256, address);
+      try {
+        const result = await this.ask(batch);
+        isAnswered = true;
+        return result;
+      } finally {
+        losses.end(onnxSha256, address, isAnswered);
+      }
+    };
+    this.breakers = { live: breakerOf(this.ask, isAway), canary: breakerOf(this.askTried, isAway) };
+    for (const lane of ['live', 'canary'] as const)
+      this.breakers[lane].on('failure', (error) => (this.away[lane] = error instanceof WorkerAway));
+  }
+
+  /** The breaker's own refusal has no code of ours: then nobody answers. */
+  refused(lane: 'live' | 'canary', error: unknown): MillraceError {
+    if (error instanceof MillraceError) return error;
+    const cause = { cause: error };
+    return this.away[lane]
+      ? new WorkerAway('unavailable', noWorker, false, cause)
+      : new MillraceError('unavailable', noWorker, cause);
   }
 }
 
@@ -84,6 +119,7 @@ function checked(result: InferResult, asked: boolean): InferResult {
 /** Scores over one stream a worker; questions of one turn go out as one batch a model and lane, to the worker with the least in flight. A batch that a worker could not take goes to another once. */
 export class WorkerPoolClient extends ModelRunner {
   private readonly workers: Worker[];
+  private readonly losses = new CandidateLosses();
   private readonly batcher = new TurnBatcher<Question>((questions) => this.flush(questions));
 
   constructor(
@@ -94,7 +130,7 @@ export class WorkerPoolClient extends ModelRunner {
     private readonly explainTimeoutMs = 10_000,
   ) {
     super();
-    this.workers = addresses.map((address) => new Worker(address, token, timeoutMs));
+    this.workers = addresses.map((address) => new Worker(address, token, timeoutMs, this.losses));
   }
 
   override run(
@@ -220,21 +256,37 @@ export class WorkerPoolClient extends ModelRunner {
     }
   }
 
-  private async fire(lane: RunLane, unsent: Omit<Batch, 'timeoutMs'>, untilMs: number): Promise<InferResult> {
+  private fire(lane: RunLane, unsent: Omit<Batch, 'timeoutMs'>, untilMs: number): Promise<InferResult> {
     const timed = (): Batch => ({ ...unsent, timeoutMs: timeLeft(untilMs, this.timeoutMs, waiting) });
+    return lane === 'live' ? this.fireAt(lane, timed) : this.fireTried(lane, timed);
+  }
+
+  /** Of a model that is tried: it may be what workers go away of. */
+  private async fireTried(lane: 'canary' | 'shadow', timed: () => Batch): Promise<InferResult> {
     const batch = timed();
-    if (lane === 'shadow') return this.byLoad('live')[0]!.ask(batch);
-    const [first, second = first!] = this.byLoad(lane);
-    const breaker = first!.breakers[lane];
+    this.losses.refuse(batch.onnxSha256);
     try {
-      return await breaker.fire(batch);
+      return await (lane === 'shadow' ? this.byLoad('live')[0]!.askTried(batch) : this.fireAt(lane, timed));
+    } catch (error) {
+      throw this.losses.blame(batch.onnxSha256, error);
+    }
+  }
+
+  /** @param timed the batch with what is left of its time, each time that it is sent */
+  private async fireAt(lane: 'live' | 'canary', timed: () => Batch): Promise<InferResult> {
+    const [first, second = first!] = this.byLoad(lane);
+    try {
+      return await first!.breakers[lane].fire(timed());
     } catch (error) {
       if (error instanceof MillraceError && error.code !== 'unavailable') throw error;
+      // What a candidate may have killed one worker with is not shown to the next.
+      if (lane === 'canary' && error instanceof WorkerAway && error.hadQuestion) throw error;
       const other = second.breakers[lane];
-      if (second === first && other.opened) throw refusedBy(error, noWorker);
+      if (second === first && other.opened) throw second.refused(lane, error);
       // A worker whose breaker is still open may be back already, and nobody else is left to ask.
-      return (other.opened ? second.ask(timed()) : other.fire(timed())).catch((again: unknown) => {
-        throw refusedBy(again, noWorker);
+      const ask = lane === 'live' ? second.ask : second.askTried;
+      return (other.opened ? ask(timed()) : other.fire(timed())).catch((again: unknown) => {
+        throw second.refused(lane, again);
       });
     }
   }

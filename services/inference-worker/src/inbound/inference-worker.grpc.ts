@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Metadata } from '@grpc/grpc-js';
 import type { OnModuleInit } from '@nestjs/common';
 import {
   type InferBatch,
@@ -30,17 +31,18 @@ export class InferenceWorkerGrpc implements OnModuleInit {
 
   onModuleInit(): void {
     this.server.addService(InferenceWorkerService, {
-      infer: handle.duplex<InferBatch, InferResult>(
-        (stream, { messageSpan }) =>
-          void new InferStream(
-            stream,
-            this.scheduler,
-            this.explanations,
-            this.observer,
-            () => performance.now(),
-            messageSpan,
-          ),
-      ),
+      infer: handle.duplex<InferBatch, InferResult>((stream, { messageSpan }) => {
+        // Who asks knows from the headers that somebody is here, before there is an answer to bring them.
+        stream.sendMetadata(new Metadata());
+        void new InferStream(
+          stream,
+          this.scheduler,
+          this.explanations,
+          this.observer,
+          () => performance.now(),
+          messageSpan,
+        );
+      }),
       prepare: handle.unary((request: PrepareRequest) => this.prepare(request)),
     });
     this.server.addReflection('millrace/worker/v1/worker.proto', join(projectRoot(), 'proto'));

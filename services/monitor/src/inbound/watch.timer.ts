@@ -1,5 +1,6 @@
 import type { MonitorSpec } from '#libs/definitions/definition-kinds.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
+import { Rest } from '#libs/rest/rest.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { abandonedAlerts, alertChanges } from '../domain/alert-changes.js';
 import { watchEndpoint } from '../domain/watch-endpoint.js';
@@ -13,7 +14,7 @@ import type { WatchedFollower } from './watched.follower.js';
 export class WatchTimer {
   private stopped = false;
   private running: Promise<void> = Promise.resolve();
-  private wake: () => void = () => undefined;
+  private readonly rest = new Rest();
 
   constructor(
     private readonly intervalMs: number,
@@ -30,7 +31,7 @@ export class WatchTimer {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    this.wake();
+    this.rest.end();
     await this.running;
   }
 
@@ -66,14 +67,7 @@ export class WatchTimer {
   private async run(): Promise<void> {
     while (!this.stopped) {
       await this.look();
-      if (this.stopped) return;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, this.intervalMs);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      await this.rest.take(this.intervalMs);
     }
   }
 }

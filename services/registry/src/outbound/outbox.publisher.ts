@@ -2,6 +2,7 @@ import type { Pool, PoolClient } from 'pg';
 import type { TopicId } from '#libs/contracts/topics.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Publisher } from '#libs/messaging/message-log.js';
+import { Rest } from '#libs/rest/rest.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { RegistryMetrics } from '../registry.metrics.js';
 
@@ -18,7 +19,7 @@ export type Publishers = Readonly<Partial<Record<TopicId, Publisher>>>;
 export class OutboxPublisher {
   private stopped = false;
   private running: Promise<void> | undefined;
-  private wake: () => void = () => undefined;
+  private readonly rest = new Rest();
 
   constructor(
     private readonly pool: Pool,
@@ -33,12 +34,12 @@ export class OutboxPublisher {
 
   /** Something was written: look now. */
   poke(): void {
-    this.wake();
+    this.rest.wake();
   }
 
   async stop(): Promise<void> {
     this.stopped = true;
-    this.wake();
+    this.rest.end();
     await this.running;
   }
 
@@ -65,12 +66,12 @@ export class OutboxPublisher {
       } catch (error) {
         this.logger.warn('outbox_waits', { error: errorMessage(error) });
       }
-      if (!this.stopped) await this.pause();
+      await this.rest.take(idleMs);
     }
   }
 
   private async drainUntilStopped(client: PoolClient): Promise<void> {
-    while (!this.stopped) if ((await this.drain(client)) === 0) await this.pause();
+    while (!this.stopped) if ((await this.drain(client)) === 0) await this.rest.take(idleMs);
   }
 
   /** The lock belongs to the connection: it is free again when this process dies. */
@@ -88,15 +89,5 @@ export class OutboxPublisher {
     } finally {
       client.release(failed ?? true);
     }
-  }
-
-  private pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, idleMs);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { Rest } from '#libs/rest/rest.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { TrainerMetrics } from '../trainer.metrics.js';
 import type { JobRunner, Mesh, RunStore } from './ports.js';
@@ -8,13 +10,14 @@ import { Refused, steps } from './steps.js';
 
 const maxAttempts = 5;
 const retryMs = 1_000;
+const lookAgainMs = 5_000;
 
 /** Executes runs one after another, oldest first, each from its first step that has not succeeded: so a run goes on after this process was killed. */
 export class RunExecutor extends EventEmitter<{ changed: [runId: string] }> {
   /** Of the step that runs now: 0..1. */
   readonly progress = new Map<string, { done: number; message: string }>();
   private current: { runId: string; abort: AbortController; cancelled: boolean } | undefined;
-  private wake: () => void = () => undefined;
+  private readonly rest = new Rest();
   private stopped = false;
   private running: Promise<void> | undefined;
 
@@ -35,14 +38,14 @@ export class RunExecutor extends EventEmitter<{ changed: [runId: string] }> {
 
   /** A run is waiting. */
   poke(): void {
-    this.wake();
+    this.rest.wake();
   }
 
   /** What runs is broken off, and goes on at the next start. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.current?.abort.abort();
-    this.wake();
+    this.rest.end();
     await this.running;
   }
 
@@ -59,10 +62,10 @@ export class RunExecutor extends EventEmitter<{ changed: [runId: string] }> {
       try {
         const run = await this.store.nextUnfinished();
         if (run !== undefined) await this.execute(run);
-        else await this.pause(5_000);
+        else await this.rest.take(lookAgainMs);
       } catch (error) {
         this.logger.warn('runs_wait', { error: errorMessage(error) });
-        await this.pause(retryMs);
+        await this.rest.take(retryMs);
       }
     }
   }
@@ -135,7 +138,7 @@ export class RunExecutor extends EventEmitter<{ changed: [runId: string] }> {
           attempt: running.attempt,
           error: errorMessage(error),
         });
-        await this.pause(retryMs);
+        await sleep(retryMs, undefined, { signal }).catch(() => undefined); // broken off: the next attempt says so
       } finally {
         this.progress.delete(runId);
       }
@@ -160,15 +163,5 @@ export class RunExecutor extends EventEmitter<{ changed: [runId: string] }> {
   private report(runId: string, done: number, message: string): void {
     this.progress.set(runId, { done, message });
     this.emit('changed', runId);
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Publisher } from '#libs/messaging/message-log.js';
+import { Rest } from '#libs/rest/rest.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { jobKey, lineageEvent, type LineageContext } from '../domain/lineage-of-run.js';
 import { hasEnded, type Run, type RunState } from '../domain/run.js';
@@ -14,7 +15,7 @@ const retryMs = 1_000;
  * same, byte for byte: who reads it counts it once.
  */
 export class LineageOutbox {
-  private wake: () => void = () => undefined;
+  private readonly rest = new Rest();
   private stopped = false;
   private running: Promise<void> | undefined;
 
@@ -43,23 +44,23 @@ export class LineageOutbox {
 
   /** Something was added. */
   poke(): void {
-    this.wake();
+    this.rest.wake();
   }
 
   /** What is not published then is published at the next start. */
   async stop(): Promise<void> {
     this.stopped = true;
-    this.wake();
+    this.rest.end();
     await this.running;
   }
 
   private async work(): Promise<void> {
     while (!this.stopped) {
       try {
-        if ((await this.publishSome()) === 0) await this.pause(lookAgainMs);
+        if ((await this.publishSome()) === 0) await this.rest.take(lookAgainMs);
       } catch (error) {
         this.logger.warn('lineage_waits', { error: errorMessage(error) });
-        await this.pause(retryMs);
+        await this.rest.take(retryMs);
       }
     }
   }
@@ -77,16 +78,5 @@ export class LineageOutbox {
       rows.map(({ seq }) => seq),
     ]);
     return rows.length;
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      if (this.stopped) this.wake();
-    });
   }
 }

@@ -113,7 +113,7 @@ export interface Failure {
   arm: string;
   rolloutId: string;
   rolloutStep: number;
-  /** libs/errors code */
+  /** libs/errors code, or worker-away: no worker could be asked, or it went away, which is no failure of the version */
   code: string;
   /** at most 200 characters */
   message: string;
@@ -129,7 +129,7 @@ export interface Unmirrored {
   endpoint: string;
   rolloutId: string;
   rolloutStep: number;
-  /** queue-full */
+  /** queue-full, features-given, fallback, worker-away, overload or shutdown */
   reason: string;
   rows: number;
   /** wall clock */
