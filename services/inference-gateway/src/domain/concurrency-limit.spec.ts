@@ -187,6 +187,21 @@ describe('ConcurrencyLimit', () => {
     expect(limit.current).toBeGreaterThanOrEqual(4);
   });
 
+  it('lets a burst of calls of a smaller share in, and leaves those of a larger one their room', () => {
+    const clock = { ms: 0 };
+    const limit = new ConcurrencyLimit(
+      { floor: 4, max: 100, targetMs: 50 },
+      () => clock.ms,
+      () => undefined,
+    );
+    for (let i = 0; i < 20; i++) limit.enter();
+    clock.ms += 200;
+    while (limit.inFlight > 0) limit.leave(1); // now it is known what calls take
+    const entered = (share: number): number =>
+      Array.from({ length: 1_000 }, () => limit.enter(share)).filter(Boolean).length;
+    expect([entered(0.5), entered(1)]).toEqual([50, 50]);
+  });
+
   it('keeps room for calls of a larger share, counts a whole turn of arrivals, and forgets those that never begin', () => {
     const turns: (() => void)[] = [];
     const limit = new ConcurrencyLimit(

@@ -101,7 +101,7 @@ export class ConcurrencyLimit {
 
   private isOver(calls: number, share: number): boolean {
     const most = this.limit * share;
-    if (calls < most || (calls < Math.min(most * burst, this.options.max) && !this.stands())) return false;
+    if (calls < most || (calls < Math.min(most * burst, this.options.max * share) && !this.stands())) return false;
     this.reached = true;
     return true;
   }
