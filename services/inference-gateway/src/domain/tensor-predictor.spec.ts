@@ -158,9 +158,18 @@ describe('while a version is tried', () => {
 
   it('what is wrong with the request is no failure of anybody', async () => {
     const { infer, runner, log } = setUpTensors(tried(100));
-    runner.errors.set('2', new MillraceError('invalid-argument', 'bad shape'));
+    for (const version of ['1', '2']) runner.errors.set(version, new MillraceError('invalid-argument', 'bad shape'));
     await expect(infer(two)).rejects.toThrow('bad shape');
     expect(log.failures).toEqual([]);
+  });
+
+  it("a candidate that refuses as the caller's fault what the live version answers has failed, and the caller is answered", async () => {
+    const { infer, runner, log } = setUpTensors(tried(100));
+    runner.errors.set('2', new MillraceError('invalid-argument', 'bad shape'));
+    expect((await infer(two)).modelVersion).toBe('1');
+    expect(log.failures).toMatchObject([
+      { arm: 'canary', modelVersion: '2', code: 'invalid-argument', rolloutId: 'r' },
+    ]);
   });
 });
 

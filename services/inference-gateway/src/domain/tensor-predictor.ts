@@ -104,8 +104,10 @@ export class TensorPredictor {
     try {
       return await this.run(endpoint, candidate, request, trace);
     } catch (error) {
-      if (isCallersFault(error)) throw error;
-      return this.run(endpoint, endpoint, request, trace);
+      const answered = await this.run(endpoint, endpoint, request, trace);
+      // What the live version answers was no fault of the caller's.
+      if (isCallersFault(error)) this.fail(endpoint, candidate, error);
+      return answered;
     }
   }
 
@@ -128,12 +130,13 @@ export class TensorPredictor {
       const given = await this.runner.run({ version: arm.version, tensors: raw, outputs: names, lane: arm.arm, trace });
       return { arm, outputs: given, inferMs: performance.now() - startedMs };
     } catch (error) {
-      if (!isCallersFault(error))
-        this.log.note({
-          failures: [tensorFailure(endpoint, arm.arm, arm.version.version, endpoint.candidate, error)],
-        });
+      if (!isCallersFault(error)) this.fail(endpoint, arm, error);
       throw error;
     }
+  }
+
+  private fail(endpoint: TensorEndpoint, { arm, version }: TensorArm, error: unknown): void {
+    this.log.note({ failures: [tensorFailure(endpoint, arm, version.version, endpoint.candidate, error)] });
   }
 }
 
