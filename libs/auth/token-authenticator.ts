@@ -40,8 +40,7 @@ export class TokenAuthenticator {
    * @throws MillraceError unauthenticated, or unavailable when a JWT cannot be verified now; both also by the promise
    */
   authenticate(authorization: string | undefined): Caller | Promise<Caller> {
-    // gRPC lets a value be sent with a blank before it (PROTOCOL-HTTP2: it may be stripped), as perf_analyzer's -H "authorization: Bearer ..." does.
-    const token = /^[ \t]*Bearer (\S+)$/i.exec(authorization ?? '')?.[1];
+    const token = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1];
     if (token === undefined)
       throw new MillraceError('unauthenticated', `authorization: missing; send \`authorization: Bearer <API token>\``);
     if (token.length > maxTokenLength)

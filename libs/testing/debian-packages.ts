@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { madeOnce } from './made-once.js';
 
 const run = promisify(execFile);
 const sourcesFolder = '/etc/apt/sources.list.d';
@@ -17,26 +18,15 @@ export async function layOutDebianPackages(
   packages: readonly string[],
   suite?: string,
 ): Promise<string> {
-  if (existsSync(folder)) return folder;
-  await mkdir(dirname(folder), { recursive: true });
-  const work = await mkdtemp(`${folder}-`);
-  try {
+  const layOut = async (made: string, work: string): Promise<void> => {
     const options = suite === undefined ? [] : await indexOf(suite, work);
-    const root = join(work, 'root');
-    await mkdir(root);
     await run('apt-get', [...options, 'download', ...packages], { cwd: work });
     for (const file of (await readdir(work)).filter((name) => name.endsWith('.deb')))
-      await run('dpkg', ['-x', join(work, file), root]);
-    await rename(root, folder).catch((error: NodeJS.ErrnoException) => {
-      // Another process was first, and its folder is as good.
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-    });
-    return folder;
-  } catch (cause) {
+      await run('dpkg', ['-x', join(work, file), made]);
+  };
+  return madeOnce(folder, layOut).catch((cause: unknown) => {
     throw new Error(`Debian packages ${packages.join(', ')} cannot be had: ${String(cause)}`, { cause });
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The options by which apt-get knows another suite and nothing else; its index is kept in `work`. */

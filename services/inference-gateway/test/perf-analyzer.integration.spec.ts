@@ -57,7 +57,8 @@ async function runs(
   const answered = 'millrace_inference_gateway_predictions_total';
   const [rows, before] = [await loggedRows(model), await gateway.metric(answered)];
   const address = protocol === 'grpc' ? gateway.grpcAddress : gateway.httpUrl.slice('http://'.length);
-  const header = `authorization: Bearer ${token}`;
+  // Without a blank after the colon: perf_analyzer would send it, and HTTP/2 drops a value that begins with one (RFC 9113, 8.2.1).
+  const header = `authorization:Bearer ${token}`;
   const got = await analyze(['-i', protocol, '-u', address, '-m', model, '-H', header, ...args]);
   expect(got.failed).toBe(0);
   for (const throughput of got.throughputs) expect(throughput).toBeGreaterThan(0);

@@ -1,14 +1,16 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { layOutDebianPackages } from '#libs/testing/debian-packages.js';
+import { madeOnce } from '#libs/testing/made-once.js';
 import { ensurePython } from '../../training-python.js';
 
 const run = promisify(execFile);
+const cache = process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace/cache');
 const lock = join(projectRoot(), 'services/trainer/python/requirements-perf-analyzer.lock');
 /** What the wheel's binary was built for. */
 const [neededGlibc, suiteThatHasIt] = [2.38, 'trixie'];
@@ -63,36 +65,28 @@ async function ensurePerfAnalyzer(): Promise<string[]> {
   const machine = machines[process.arch];
   if (machine === undefined)
     throw new Error(`perf_analyzer is built for ${Object.keys(machines).join(' and ')}, not for ${process.arch}`);
-  const cache = join(process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace/cache'), 'perf-analyzer');
-  const binary = join(await layOutWheel(`${cache}-wheel`, machine.wheel), 'perf_analyzer/bin/perf_analyzer');
-  if (ownGlibc() >= neededGlibc) return [binary];
-  const folder = await layOutDebianPackages(`${cache}-${suiteThatHasIt}`, libraries, suiteThatHasIt);
+  const binary = join(await layOutWheel(machine.wheel), 'perf_analyzer/bin/perf_analyzer');
+  const glibc = ownGlibc();
+  if (glibc >= neededGlibc) return [binary];
+  const folder = join(cache, `perf-analyzer-${suiteThatHasIt}`);
+  await layOutDebianPackages(folder, libraries, suiteThatHasIt).catch((cause: unknown) => {
+    throw new Error(`perf_analyzer needs glibc ${neededGlibc}, this machine has ${glibc}. ${String(cause)}`, { cause });
+  });
   const path = join(folder, 'usr/lib', machine.triplet);
   const loader = machine.triplet.startsWith('x86') ? 'ld-linux-x86-64.so.2' : 'ld-linux-aarch64.so.1';
   return [join(path, loader), '--library-path', path, binary];
 }
 
-async function layOutWheel(folder: string, platform: string): Promise<string> {
-  if (existsSync(folder)) return folder;
-  const python = await ensurePython('python-test', 'requirements-test.lock', () => undefined);
-  const made = await mkdtemp(`${folder}-`);
-  const where = ['--target', made, '--platform', platform, '--only-binary', ':all:', '--no-deps'];
-  try {
-    await run(python, [
-      '-m',
-      'pip',
-      '--disable-pip-version-check',
-      'install',
-      ...where,
-      '--require-hashes',
-      '-r',
-      lock,
-    ]);
-    await rename(made, folder);
-  } finally {
-    await rm(made, { recursive: true, force: true });
-  }
-  return folder;
+/** Once for each content of the lock. */
+async function layOutWheel(platform: string): Promise<string> {
+  const hash = createHash('sha256').update(await readFile(lock));
+  const folder = join(cache, `perf-analyzer-${hash.digest('hex').slice(0, 12)}`);
+  return madeOnce(folder, async (made) => {
+    const python = await ensurePython('python-test', 'requirements-test.lock', () => undefined);
+    const where = ['--target', made, '--platform', platform, '--only-binary', ':all:', '--no-deps'];
+    const pip = ['-m', 'pip', '--disable-pip-version-check', 'install', '--require-hashes'];
+    await run(python, [...pip, ...where, '-r', lock]);
+  });
 }
 
 /** As a number, 2.36, for its minor versions have had two digits since 2010; 0 where the C library is another. */
