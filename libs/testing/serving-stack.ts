@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Candidate, ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { Background } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
+import { float32Bytes } from '#libs/tensors/tensor-codec.js';
 import { freePort, type ServiceProcess, startService } from './service-process.js';
 import { putArtifact, ToldRegistry, untilServed } from './told-registry.js';
 
@@ -30,6 +32,8 @@ export interface ServingOptions {
   /** Endpoint's name -> ONNX file with `features` features and one score. */
   readonly models: Readonly<Record<string, string>>;
   readonly features: number;
+  /** Training rows that versions are explained against, float32 [rows, features]; absent = they are not explained. */
+  readonly background?: Float32Array;
   readonly workers: number;
   /** Endpoint's name -> version 2, which is tried beside the model: answers half of the keys, in step 0 of the rollout. */
   readonly candidates?: Readonly<Record<string, { readonly file: string; readonly rolloutId: string }>>;
@@ -43,9 +47,12 @@ export async function startServingStack(options: ServingOptions): Promise<Servin
   const artifacts = join(folder, 'artifacts');
   const registry = new ToldRegistry(brokers);
   await registry.ensureTopics();
+  const { background } = options;
+  const rows = background && Background.encode({ features, rows: float32Bytes(background) }).finish();
+  const backgroundSha256 = rows === undefined ? '' : await putArtifact(artifacts, rows);
   const endpoints = await Promise.all(
     Object.entries(models).map(async ([name, file]) =>
-      endpointOf(name, features, await putArtifact(artifacts, await readFile(file))),
+      endpointOf(name, features, await putArtifact(artifacts, await readFile(file)), backgroundSha256),
     ),
   );
   for (const { route } of endpoints) {
@@ -113,6 +120,7 @@ function endpointOf(
   name: string,
   features: number,
   onnxSha256: string,
+  backgroundSha256: string,
 ): {
   definitions: Record<string, object>;
   route: { endpoint: string; model: string; live: ModelVersion; candidate?: Candidate };
@@ -132,6 +140,7 @@ function endpointOf(
     model: name,
     version: '1',
     onnxSha256,
+    backgroundSha256,
     featureServiceDigest: featureServiceDigest(service as never, [], spine as never),
     features: columns.map((column) => column.name),
   });

@@ -22,9 +22,12 @@ import (
 // raw sends and keeps messages as the bytes that they are.
 type raw struct{}
 
-func (raw) Marshal(v any) ([]byte, error)      { return *v.(*[]byte), nil }
-func (raw) Unmarshal(data []byte, v any) error { *v.(*[]byte) = append([]byte(nil), data...); return nil }
-func (raw) Name() string                       { return "proto" }
+func (raw) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+func (raw) Unmarshal(data []byte, v any) error {
+	*v.(*[]byte) = append([]byte(nil), data...)
+	return nil
+}
+func (raw) Name() string { return "proto" }
 
 type sample struct {
 	due     time.Duration // since the beginning
@@ -77,9 +80,9 @@ func main() {
 	length := time.Duration(*seconds * float64(time.Second))
 	var group sync.WaitGroup
 	if *rate > 0 {
-		// A wake-up a millisecond, as many calls as are due.
+		// A wake-up a millisecond, as many calls as are due; the first at once, or each would be sent a whole interval late.
 		for sent := 0; time.Since(start) < length; time.Sleep(time.Millisecond) {
-			for due := int(time.Since(start).Seconds() * *rate); sent < due; sent++ {
+			for due := int(time.Since(start).Seconds()**rate) + 1; sent < due; sent++ {
 				group.Add(1)
 				go func(i int) {
 					defer group.Done()

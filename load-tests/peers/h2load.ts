@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { layOutDebianPackages } from '#libs/testing/debian-packages.js';
 import type { Served } from './peer.js';
 import { cores } from './start-pinned.js';
 
@@ -11,7 +12,7 @@ const packages = ['nghttp2-client', 'libnghttp2-14', 'libev4', 'libc-ares2', 'li
 
 /** Unary gRPC from nghttp2's load generator, 8 connections with 8 out on each: answers a second. It counts HTTP statuses, not gRPC's. @throws Error where it cannot be had */
 export async function h2load(cache: string, served: Served, message: Uint8Array, seconds: number): Promise<number> {
-  const binary = await ensureH2load(cache);
+  const binary = join(await layOutDebianPackages(join(cache, 'h2load'), packages), 'usr/bin/h2load');
   const folder = mkdtempSync(join(tmpdir(), 'millrace-h2load-'));
   const body = join(folder, 'body');
   const frame = Buffer.alloc(5 + message.length);
@@ -29,16 +30,4 @@ export async function h2load(cache: string, served: Served, message: Uint8Array,
   const done = /requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded/.exec(stdout);
   if (done === null || done[1] !== done[2]) throw new Error(`h2load said: ${stdout.slice(0, 400)}`);
   return Number(done[2]) / seconds;
-}
-
-/** Debian's package, laid out in the cache: nothing is installed. */
-async function ensureH2load(cache: string): Promise<string> {
-  const folder = join(cache, 'h2load');
-  const binary = join(folder, 'usr/bin/h2load');
-  if (existsSync(binary)) return binary;
-  mkdirSync(folder, { recursive: true });
-  await run('apt-get', ['download', ...packages], { cwd: folder });
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.deb')))
-    await run('dpkg', ['-x', file, '.'], { cwd: folder });
-  return binary;
 }

@@ -131,6 +131,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       this.log,
       settings.SHADOW_MAX_ROWS,
       tensorLimits.maxBytesInFlight / 2,
+      admission.isBusy,
     );
     const tensors = new TensorPredictor(tensorRunner, this.log, this.tensorMirror, tensorLimits);
     this.calls = new InferenceCalls(this.routes, predictor, tensors, admission, quotas, metrics);

@@ -32,11 +32,14 @@ export class FakeTensorRunner extends TensorRunner {
   readonly prepared: string[] = [];
   readonly runs: { version: string; lane: string }[] = [];
   readonly errors = new Map<string, MillraceError>();
+  /** Versions that never answer. */
+  readonly hanging = new Set<string>();
 
   override async run({ version, tensors, outputs, lane }: TensorRun): Promise<RawTensor[]> {
     this.runs.push({ version: version.version, lane });
     const error = this.errors.get(version.version);
     if (error !== undefined) throw error;
+    if (this.hanging.has(version.version)) await new Promise(() => undefined);
     for (const { name } of mixed.inputs)
       if (!tensors.some((tensor) => tensor.name === name))
         throw new MillraceError('invalid-argument', `input ${name}: is missing`);
@@ -67,9 +70,9 @@ export function tried(percent: number, mirror = false): TensorEndpoint {
   return tensorEndpoint(plan, version, mixed, { version: candidateVersion, rolloutId: 'r', step: 1, percent, mirror });
 }
 
-export function setUpTensors(endpoint: TensorEndpoint = anyEndpoint, random = () => 0) {
+export function setUpTensors(endpoint: TensorEndpoint = anyEndpoint, random = () => 0, isBusy = () => false) {
   const [runner, log] = [new FakeTensorRunner(), new FakeLog()];
-  const mirror = new TensorMirror(runner, log, 2, 1_000);
+  const mirror = new TensorMirror(runner, log, 2, 1_000, isBusy);
   const limits = { maxRequestBytes: 100, maxBytesInFlight: 150 };
   const predictor = new TensorPredictor(runner, log, mirror, limits, random);
   const infer = async (request: object) => {

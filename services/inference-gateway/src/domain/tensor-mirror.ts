@@ -1,6 +1,7 @@
 import type { InferRequest } from './infer-request.js';
 import { loggedOutputs, tensorFailure } from './log-tensors.js';
 import type { Notes, PredictionLog } from './ports.js';
+import { ShadowQueue, unmirrored, type UnmirroredReason } from './shadow-queue.js';
 import type { TensorCandidate, TensorEndpoint } from './tensor-endpoint.js';
 import type { TensorRunner } from './tensor-ports.js';
 import { WorkerAway } from './worker-away.js';
@@ -13,65 +14,56 @@ interface Mirrored {
   readonly bytes: number;
 }
 
-type Reason = 'queue-full' | 'worker-away' | 'shutdown';
-
 /**
  * Shows candidates the requests that the live version of a tensor model has answered, one at a time and never while somebody waits for it. What waits is bounded by requests
- * and by the bytes of their inputs; what a candidate is not shown is counted, with its reason.
+ * and by the bytes of their inputs, those being run included; what a candidate is not shown is counted, with its reason.
  */
 export class TensorMirror {
-  private queue: Mirrored[] = [];
-  private running: Mirrored | undefined;
+  private readonly queue: ShadowQueue<Mirrored>;
   private bytes = 0;
-  private closed = false;
-  private onEmpty: (() => void) | undefined;
 
   constructor(
     private readonly runner: TensorRunner,
     private readonly log: PredictionLog,
     private readonly maxRequests: number,
     private readonly maxBytes: number,
-  ) {}
+    private readonly isBusy: () => boolean = () => false,
+  ) {
+    this.queue = new ShadowQueue(log, {
+      joins: () => false,
+      maxBatch: 1,
+      show: ([request]) => this.show(request!),
+      unshown: ({ endpoint, candidate }, reason) => unmirrored(endpoint.plan.name, candidate, reason, 1),
+    });
+  }
 
   /** Never throws, never waits. @param primaryId the prediction's */
   offer(endpoint: TensorEndpoint, candidate: TensorCandidate, request: InferRequest, primaryId: string): void {
     const bytes = (request.raw ?? []).reduce((sum, { data }) => sum + data.length, 0);
-    const mirrored = { endpoint, candidate, request, primaryId, bytes };
-    const isFull = this.queue.length >= this.maxRequests || this.bytes + bytes > this.maxBytes;
-    if (this.closed || isFull) return this.miss(mirrored, this.closed ? 'shutdown' : 'queue-full');
-    this.queue.push(mirrored);
+    const refused = this.refusal(bytes);
+    if (refused !== undefined)
+      return this.log.note({ unmirrored: [unmirrored(endpoint.plan.name, candidate, refused, 1)] });
     this.bytes += bytes;
-    if (this.running === undefined && this.queue.length === 1) setImmediate(() => void this.runAll());
+    this.queue.put({ endpoint, candidate, request, primaryId, bytes });
+    this.queue.schedule();
   }
 
   /** Runs what waits, for so long; what is left then is counted as unmirrored. */
-  async stop(graceMs: number): Promise<void> {
-    this.closed = true;
-    if (this.queue.length > 0 || this.running !== undefined)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, graceMs);
-        this.onEmpty = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    const left = [...(this.running === undefined ? [] : [this.running]), ...this.queue];
-    this.queue = [];
-    this.running = undefined;
-    for (const one of left) this.miss(one, 'shutdown');
+  stop(graceMs: number): Promise<void> {
+    return this.queue.stop(graceMs);
   }
 
-  private async runAll(): Promise<void> {
-    for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
-      this.running = next;
-      const notes = await this.shadowOf(next);
-      this.bytes -= next.bytes;
-      // A stop that came first has counted it as unmirrored.
-      if (this.running !== next) return;
-      this.running = undefined;
-      this.log.note(notes);
-    }
-    this.onEmpty?.();
+  private refusal(bytes: number): UnmirroredReason | undefined {
+    if (this.queue.isClosed) return 'shutdown';
+    if (this.isBusy()) return 'overload';
+    const isFull = this.queue.size >= this.maxRequests || this.bytes + bytes > this.maxBytes;
+    return isFull ? 'queue-full' : undefined;
+  }
+
+  private async show(request: Mirrored): Promise<Notes> {
+    const notes = await this.shadowOf(request);
+    this.bytes -= request.bytes;
+    return notes;
   }
 
   private async shadowOf({ endpoint, candidate, request, primaryId }: Mirrored): Promise<Notes> {
@@ -96,16 +88,9 @@ export class TensorMirror {
       return { shadows: [shadow] };
     } catch (error) {
       // That no worker was there to be asked is no failure of the candidate; a server of its own that is away is one.
-      if (error instanceof WorkerAway) return { unmirrored: [unmirrored(endpoint, candidate, 'worker-away')] };
+      if (error instanceof WorkerAway)
+        return { unmirrored: [unmirrored(endpoint.plan.name, candidate, 'worker-away', 1)] };
       return { failures: [tensorFailure(endpoint, 'shadow', version.version, candidate, error, primaryId)] };
     }
   }
-
-  private miss({ endpoint, candidate }: Mirrored, reason: Reason): void {
-    this.log.note({ unmirrored: [unmirrored(endpoint, candidate, reason)] });
-  }
-}
-
-function unmirrored({ plan }: TensorEndpoint, { rolloutId, step }: TensorCandidate, reason: Reason) {
-  return { endpoint: plan.name, rolloutId, rolloutStep: step, reason, rows: 1, atMs: Date.now() };
 }

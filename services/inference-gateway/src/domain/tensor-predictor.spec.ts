@@ -133,11 +133,43 @@ describe('while a version is tried', () => {
     expect(log.unmirrored).toMatchObject([{ reason: 'queue-full', rows: 1 }]);
   });
 
+  it('it is shown nothing while the gateway sheds callers, and that is counted', async () => {
+    const { infer, log, mirror, runner } = setUpTensors(
+      tried(0, true),
+      () => 0,
+      () => true,
+    );
+    await infer(two);
+    await mirror.stop(1_000);
+    expect(runner.runs.map(({ lane }) => lane)).not.toContain('shadow');
+    expect(log.unmirrored).toMatchObject([{ reason: 'overload', rows: 1, rolloutId: 'r', rolloutStep: 1 }]);
+  });
+
+  it('what waits when the gateway stops is shown for a while, and what is left is counted once', async () => {
+    const { infer, log, mirror, runner } = setUpTensors(tried(0, true));
+    runner.hanging.add('2');
+    await infer(two);
+    await infer(two);
+    await mirror.stop(20);
+    await infer(two);
+    expect(log.shadows).toEqual([]);
+    expect(log.unmirrored.map(({ reason }) => reason)).toEqual(['shutdown', 'shutdown', 'shutdown']);
+  });
+
   it('what is wrong with the request is no failure of anybody', async () => {
     const { infer, runner, log } = setUpTensors(tried(100));
-    runner.errors.set('2', new MillraceError('invalid-argument', 'bad shape'));
+    for (const version of ['1', '2']) runner.errors.set(version, new MillraceError('invalid-argument', 'bad shape'));
     await expect(infer(two)).rejects.toThrow('bad shape');
     expect(log.failures).toEqual([]);
+  });
+
+  it("a candidate that refuses as the caller's fault what the live version answers has failed, and the caller is answered", async () => {
+    const { infer, runner, log } = setUpTensors(tried(100));
+    runner.errors.set('2', new MillraceError('invalid-argument', 'bad shape'));
+    expect((await infer(two)).modelVersion).toBe('1');
+    expect(log.failures).toMatchObject([
+      { arm: 'canary', modelVersion: '2', code: 'invalid-argument', rolloutId: 'r' },
+    ]);
   });
 });
 

@@ -5,6 +5,7 @@ import type { Answer, OutputTensor } from './answer.js';
 import { checkTensorOutputs } from './check-tensors.js';
 import { classifyTensor } from './classify-tensor.js';
 import { type InferRequest, refuseLate } from './infer-request.js';
+import { LateRequest } from './late-request.js';
 import { type AnsweredTensors, tensorFailure, unloggedTensors } from './log-tensors.js';
 import { isCallersFault } from './logged-rows.js';
 import type { PredictionLog } from './ports.js';
@@ -106,8 +107,11 @@ export class TensorPredictor {
     try {
       return await this.run(endpoint, candidate, request, trace, untilMs);
     } catch (error) {
-      if (isCallersFault(error)) throw error;
-      return this.run(endpoint, endpoint, request, trace, untilMs);
+      if (error instanceof LateRequest) throw error;
+      const answered = await this.run(endpoint, endpoint, request, trace, untilMs);
+      // What the live version answers was no fault of the caller's.
+      if (isCallersFault(error)) this.fail(endpoint, candidate, error);
+      return answered;
     }
   }
 
@@ -132,12 +136,13 @@ export class TensorPredictor {
       const given = await this.runner.run(run);
       return { arm, outputs: given, inferMs: performance.now() - startedMs };
     } catch (error) {
-      if (!isCallersFault(error))
-        this.log.note({
-          failures: [tensorFailure(endpoint, arm.arm, arm.version.version, endpoint.candidate, error)],
-        });
+      if (!isCallersFault(error)) this.fail(endpoint, arm, error);
       throw error;
     }
+  }
+
+  private fail(endpoint: TensorEndpoint, { arm, version }: TensorArm, error: unknown): void {
+    this.log.note({ failures: [tensorFailure(endpoint, arm, version.version, endpoint.candidate, error)] });
   }
 }
 

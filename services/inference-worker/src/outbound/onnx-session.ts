@@ -9,7 +9,8 @@ const sessionOptions: InferenceSession.SessionOptions = {
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
   enableCpuMemArena: false,
-  logSeverityLevel: 3,
+  // Fatal alone: what fails is thrown and told to who asked; otherwise every request that a model cannot run would be a line here.
+  logSeverityLevel: 4,
 };
 
 export interface ModelContract {

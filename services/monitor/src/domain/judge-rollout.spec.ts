@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Rollout } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import { ModelVersion, Rollout } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { GuardrailsSpec } from '#libs/definitions/definition-kinds.js';
 import { guardrailsOf, judgeRollout } from './judge-rollout.js';
 import type { RolloutStatistics, StepCounts } from './rollout-statistics.js';
@@ -74,6 +74,18 @@ describe('a rollout', () => {
     expect(judgement.evidence.map(({ outcome }) => outcome)).toEqual(['pass', 'no-data', 'pass']);
     expect(judgement).toMatchObject({ outcome: 'pass', stepPredictions: 4_000 });
     expect(judgement.evidence[2]).toMatchObject({ method: 'paired-asymptotic', candidateRows: 3_000, margin: 0.02 });
+  });
+
+  it('of a tensor model passes on errors alone, and says that what it answers was not judged', () => {
+    const tensors = { ...rollout(0), candidate: ModelVersion.fromPartial({ version: '2', task: 'tensors' }) };
+    const guardrails = { alpha: 0.05, errors: { margin: 0.01 } };
+    const judgement = judgeRollout(tensors, guardrails, { ...nothing, steps: goodShadow }, 1);
+    expect(judgement).toMatchObject({
+      outcome: 'pass',
+      reason:
+        '4000 predictions of 1000 in this step; errors within the margin; what it answers is not judged, for a model of task tensors has no label',
+    });
+    expect(judge(0, guardrails, { steps: goodShadow }).reason).not.toContain('not judged');
   });
 
   it('does not pass a canary step before latency is known', () => {

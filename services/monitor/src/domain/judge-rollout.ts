@@ -7,7 +7,8 @@ import { weighEvidence } from './weigh-evidence.js';
 
 /**
  * How a rollout stands: fail as soon as one guardrail surely is broken; pass when every one that its step can measure surely holds and the candidate made the predictions that
- * the step asks for. A shadow step cannot measure latencyP99, which is of what callers see: it waits for a canary step. Without guardrails the count alone decides.
+ * the step asks for. A shadow step cannot measure latencyP99, which is of what callers see: it waits for a canary step. Without guardrails the count alone decides. A pass of a model
+ * of task tensors says that nothing judged what it answers: it has no label.
  */
 export function judgeRollout(
   rollout: Rollout,
@@ -27,7 +28,7 @@ export function judgeRollout(
     candidateVersion: rollout.candidate?.version ?? '',
     baselineVersion: rollout.baseline?.version ?? '',
     step: rollout.step,
-    ...verdict(evidence, arm, made, needed, candidateRows(statistics)),
+    ...verdict(evidence, arm, made, needed, candidateRows(statistics), unjudgedOf(rollout)),
     evidence,
     stepPredictions: made,
     neededPredictions: needed,
@@ -57,6 +58,7 @@ function verdict(
   made: number,
   needed: number,
   rows: number,
+  unjudged: string,
 ): Pick<Judgement, 'outcome' | 'reason'> {
   const said = ({ guardrail, reason }: Evidence): string => `${guardrail}: ${reason}`;
   const failed = evidence.find(({ outcome }) => outcome === 'fail');
@@ -65,7 +67,13 @@ function verdict(
   const counted = `${made} predictions of ${needed} in this step`;
   const open = evidence.find((one) => one.outcome !== 'pass' && !(arm === 'shadow' && one.guardrail === 'latencyP99'));
   if (open !== undefined) return { outcome: 'not-yet', reason: `${said(open)}; ${counted}` };
-  return { outcome: made < needed ? 'not-yet' : 'pass', reason: `${counted}; ${holding(evidence)}` };
+  return { outcome: made < needed ? 'not-yet' : 'pass', reason: `${counted}; ${holding(evidence)}${unjudged}` };
+}
+
+function unjudgedOf({ candidate }: Rollout): string {
+  return candidate?.task === 'tensors'
+    ? '; what it answers is not judged, for a model of task tensors has no label'
+    : '';
 }
 
 function holding(evidence: readonly Evidence[]): string {
