@@ -30,17 +30,12 @@ export class InferenceWorkerGrpc implements OnModuleInit {
 
   onModuleInit(): void {
     this.server.addService(InferenceWorkerService, {
-      infer: handle.duplex<InferBatch, InferResult>(
-        (stream, { messageSpan }) =>
-          void new InferStream(
-            stream,
-            this.scheduler,
-            this.explanations,
-            this.observer,
-            () => performance.now(),
-            messageSpan,
-          ),
-      ),
+      infer: handle.duplex<InferBatch, InferResult>((stream, { messageSpan }) => {
+        const { scheduler, explanations, observer } = this;
+        const nowMs = (): number => performance.now();
+        const infers = new InferStream(stream, scheduler, explanations, observer, nowMs, messageSpan);
+        return () => infers.drain();
+      }),
       prepare: handle.unary((request: PrepareRequest) => this.prepare(request)),
     });
     this.server.addReflection('millrace/worker/v1/worker.proto', join(projectRoot(), 'proto'));
