@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
+import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
 import { freePort, type ServiceProcess, startService } from './service-process.js';
 import { putArtifact, ToldRegistry, untilServed } from './told-registry.js';
@@ -22,6 +23,8 @@ export interface ServingStack {
   readonly gateway: Restartable;
   readonly workers: readonly Restartable[];
   readonly folder: string;
+  /** Tells that this file is live as this version; the gateway takes it up when a worker has it. */
+  goLive(endpoint: string, version: string, file: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -31,6 +34,8 @@ export interface ServingOptions {
   readonly models: Readonly<Record<string, string>>;
   readonly features: number;
   readonly workers: number;
+  /** What the definition of each endpoint says beside its name, model and log, as it is normalised. */
+  readonly endpoint?: Partial<EndpointSpec>;
   readonly gatewaySettings?: Readonly<Record<string, string>>;
   readonly workerSettings?: Readonly<Record<string, string>>;
 }
@@ -43,7 +48,7 @@ export async function startServingStack(options: ServingOptions): Promise<Servin
   await registry.ensureTopics();
   const endpoints = await Promise.all(
     Object.entries(models).map(async ([name, file]) =>
-      endpointOf(name, features, await putArtifact(artifacts, await readFile(file))),
+      endpointOf(name, features, await putArtifact(artifacts, await readFile(file)), options.endpoint),
     ),
   );
   const tell = (deleted: boolean): Promise<void> =>
@@ -68,6 +73,11 @@ export async function startServingStack(options: ServingOptions): Promise<Servin
     gateway,
     workers,
     folder,
+    goLive: async (endpoint, version, file) => {
+      const { route } = endpoints.find((one) => one.route.endpoint === endpoint)!;
+      const onnxSha256 = await putArtifact(artifacts, await readFile(file));
+      await registry.tell({}, [{ ...route, live: { ...route.live, version, onnxSha256 } }]);
+    },
     stop: async () => {
       await Promise.all([gateway, ...workers].map((service) => service.kill('SIGTERM')));
       await tell(true);
@@ -103,6 +113,7 @@ function endpointOf(
   name: string,
   features: number,
   onnxSha256: string,
+  more: Partial<EndpointSpec> = {},
 ): { definitions: Record<string, object>; route: { endpoint: string; model: string; live: ModelVersion } } {
   const columns = Array.from({ length: features }, (_, i) => ({ name: `f${i}`, type: 'float64', nullable: true }));
   const schema = [{ name: 'id', type: 'string', nullable: true }, ...columns, { name: 'at', type: 'timestamp' }];
@@ -113,7 +124,7 @@ function endpointOf(
     [`Stream/${spine.name}`]: spine,
     [`FeatureService/${service.name}`]: service,
     [`Model/${name}`]: { name, task: 'binary', features: service.name, label: { join: 'id' } },
-    [`Endpoint/${name}`]: { name, model: name, log: { features: true } },
+    [`Endpoint/${name}`]: { name, model: name, log: { features: true }, ...more },
   };
   const live = ModelVersion.fromPartial({
     model: name,

@@ -62,7 +62,7 @@ export function unlogged(
       traceId: trace?.traceId ?? '',
       featuresUs: Math.round((scored.timesMs?.features ?? 0) * 1_000),
       inferUs: Math.round((scored.timesMs?.infer ?? 0) * 1_000),
-      cached: false,
+      cached: scored.cached?.[i] === 1,
       explained: false,
       payloadSampledOut: false,
     };

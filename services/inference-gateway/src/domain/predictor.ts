@@ -2,6 +2,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { isSampled, type TraceContext } from '#libs/telemetry/trace-context.js';
 import type { Answer } from './answer.js';
 import type { LiveEndpoint } from './arms.js';
+import type { CachedRunner } from './cached-scores.js';
 import { asksExplanation, checkExplainable } from './explain-request.js';
 import { Explainer, markExplained } from './explainer.js';
 import { checkOutputs, type InferRequest, refuseLate } from './infer-request.js';
@@ -25,8 +26,9 @@ export class Predictor {
     private readonly log: PredictionLog,
     private readonly mirror: Mirror,
     private readonly maxRowsInFlight: number,
+    cachedRunner?: CachedRunner,
   ) {
-    this.scorer = new Scorer(features, runner, log);
+    this.scorer = new Scorer(features, runner, log, cachedRunner);
     this.explainer = new Explainer(runner);
   }
 
