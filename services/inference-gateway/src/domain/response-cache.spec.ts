@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { type EvictionReason, ResponseCache } from './response-cache.js';
 
 const policy = { ttlMs: 1_000, maxEntries: 3 };
@@ -43,13 +44,13 @@ describe('a response cache', () => {
   });
 
   it('holds no more bytes than it may, and forgets the least recently used of all endpoints first', () => {
-    const cache = cacheOf(3 * 1_200);
+    const cache = cacheOf(3_700);
     cache.put('one', policy, 'a', 1, 1_000);
     cache.put('two', policy, 'b', 2, 1_000);
     cache.put('one', policy, 'c', 3, 1_000);
     cache.get('one', 'a');
     cache.put('two', policy, 'd', 4, 1_000);
-    expect(cache.bytes).toBeLessThanOrEqual(3_600);
+    expect(cache.bytes).toBeLessThanOrEqual(3_700);
     expect([cache.get('one', 'a'), cache.get('two', 'b'), cache.get('one', 'c'), cache.get('two', 'd')]).toEqual([
       1,
       undefined,
@@ -63,7 +64,7 @@ describe('a response cache', () => {
     const cache = cacheOf(2_000);
     cache.put('e', policy, 'a', 1, 500);
     cache.put('e', policy, 'b', 2, 500);
-    cache.put('e', policy, 'c', 3, 1_800);
+    cache.put('e', policy, 'c', 3, 1_700);
     expect([cache.entries, evicted]).toEqual([1, ['bytes', 'bytes']]);
     cache.put('e', policy, 'd', 4, 2_000);
     expect([cache.get('e', 'c'), cache.get('e', 'd')]).toEqual([3, undefined]);
@@ -83,3 +84,67 @@ describe('a response cache', () => {
     expect([cache.get('e', 'k'), cache.bytes]).toEqual([undefined, 0]);
   });
 });
+
+/** The same by a plain list, the least recently used first. */
+class ListOracle {
+  readonly kept: { endpoint: string; key: string; value: number; bytes: number; untilMs: number }[] = [];
+
+  constructor(private readonly maxBytes: number) {}
+
+  get bytes(): number {
+    return this.kept.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  take(endpoint: string, key: string): ListOracle['kept'][number] | undefined {
+    const at = this.kept.findIndex((one) => one.endpoint === endpoint && one.key === key);
+    return at < 0 ? undefined : this.kept.splice(at, 1)[0];
+  }
+
+  get(endpoint: string, key: string): number | undefined {
+    const found = this.take(endpoint, key);
+    if (found === undefined || nowMs >= found.untilMs) return undefined;
+    this.kept.push(found);
+    return found.value;
+  }
+
+  put(endpoint: string, key: string, value: number, bytes: number): void {
+    if (bytes > this.maxBytes) return;
+    this.take(endpoint, key);
+    this.kept.push({ endpoint, key, value, bytes, untilMs: nowMs + policy.ttlMs });
+    const mine = this.kept.filter((one) => one.endpoint === endpoint);
+    if (mine.length > policy.maxEntries) this.take(endpoint, mine[0]!.key);
+    while (this.bytes > this.maxBytes) this.kept.shift();
+  }
+}
+
+it('whatever is asked and kept in whatever order, it gives what a plain list would give', () => {
+  const name = fc.constantFrom('e', 'f', 'g');
+  const step = fc.record({
+    endpoint: name,
+    key: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+    put: fc.boolean(),
+    bytes: fc.integer({ min: 0, max: 900 }),
+    passesMs: fc.constantFrom(0, 0, 0, 300),
+  });
+  const run = (steps: readonly { endpoint: string; key: string; put: boolean; bytes: number; passesMs: number }[]) => {
+    nowMs = 0;
+    const [cache, oracle] = [cacheOf(2_500), new ListOracle(2_500)];
+    const overhead = overheadOf();
+    steps.forEach(({ endpoint, key, put, bytes, passesMs }, i) => {
+      nowMs += passesMs;
+      if (put) {
+        cache.put(endpoint, policy, key, i, bytes);
+        oracle.put(endpoint, key, i, bytes + overhead);
+      } else expect(cache.get(endpoint, key)).toBe(oracle.get(endpoint, key));
+      expect([cache.bytes, cache.entries]).toEqual([oracle.bytes, oracle.kept.length]);
+    });
+  };
+  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), run), { seed: 20261126, numRuns: 500 });
+});
+
+/** What an entry of an empty value and a key of one character takes. */
+function overheadOf(): number {
+  const cache = cacheOf();
+  cache.put('e', policy, 'k', 0, 0);
+  return cache.bytes;
+}
