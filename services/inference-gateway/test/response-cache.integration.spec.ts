@@ -91,7 +91,6 @@ it('an endpoint with a response cache answers the same content by the same score
     new Set([false]),
   ]);
   const waited = (cached: boolean) => median(logged.filter((row) => row.cached === cached).map((row) => row.infer_us));
-  console.log(`infer_us of a hit ${waited(true)}, of a run ${waited(false)}`);
   expect(waited(true)).toBeLessThan(waited(false));
   const looks = await stack.gateway.current.metric('millrace_inference_gateway_cache_looks_total');
   expect(looks).toBe(80);
