@@ -15,6 +15,7 @@ import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { Tracing } from '#libs/telemetry/tracing.js';
 import { DenialsPublisher } from './denials.publisher.js';
+import { DrainingHttpAdapter } from './draining-http.adapter.js';
 import { type HttpDoor, HttpErrorFilter, requireAccess } from './http-edge.js';
 import { traceRequests } from './http-spans.js';
 import { OwnProcess } from './own-process.js';
@@ -22,7 +23,7 @@ import { followPolicies } from './policies.follower.js';
 
 /**
  * Starts a service: Nest module (which connects and begins to consume in onApplicationBootstrap), then gRPC and HTTP, then ready. Refuses to start where its topics
- * differ from the table. SIGTERM drains: not ready, intake stopped by Nest's hooks, calls in flight finished, Kafka closed. Exits 1 on a start that fails, for the supervisor to try again.
+ * differ from the table. SIGTERM drains: not ready, no new calls, intake stopped by Nest's hooks, calls in flight finished, Kafka closed. Exits 1 on a start that fails, for the supervisor to try again.
  */
 export async function runService(
   name: ServiceName,
@@ -33,7 +34,8 @@ export async function runService(
   const fallbackLog = new Logger(name);
   try {
     assertLoopback(settings.HTTP_LISTEN);
-    const app = await NestFactory.create<NestExpressApplication>(module as Type<unknown>, {
+    const http = new DrainingHttpAdapter(settings.DRAIN_GRACE_MS);
+    const app = await NestFactory.create<NestExpressApplication>(module as Type<unknown>, http, {
       logger: false,
       abortOnError: false,
       bodyParser: false,
@@ -56,7 +58,8 @@ export async function runService(
     stopOnSignals(
       async () => {
         readiness.set('shutdown', 'draining');
-        await app.close();
+        // Both doors at once, for Nest would close one after the other, and long after its hooks.
+        await Promise.all([app.close(), grpc.close(), http.close()]);
         await app.get(DenialsPublisher).stop();
         await app.get(MessageLog).close();
         await app.get(Tracing).stop();

@@ -110,6 +110,10 @@ it.each([
   ['kind: Endpoint\nname: x\nmodel: m\nlog: {sample: 101%}', 'invalid-value'],
   ['kind: Endpoint\nname: x\nmodel: m\nlog: {sample: 1.5}', 'invalid-value'],
   ['kind: Endpoint\nname: x\nmodel: m\nlog: {retention: 12h}', 'invalid-value'],
+  ['kind: Endpoint\nname: x\nmodel: m\ncache: {ttl: 25h}', 'invalid-value'],
+  ['kind: Endpoint\nname: x\nmodel: m\ncache: {ttl: 0s}', 'invalid-value'],
+  ['kind: Endpoint\nname: x\nmodel: m\ncache: {ttl: 30s, maxEntries: 0}', 'invalid-value'],
+  ['kind: Endpoint\nname: x\nmodel: m\ncache: {maxEntries: 10}', 'missing-field'],
   ['kind: Stream\nname: X', 'missing-field'],
   [
     'kind: Pipeline\nname: x\nmodel: m\ndata: {window: 1d}\ntrain: {algorithm: lightgbm}\ntriggers: {newData: 100}',
@@ -123,6 +127,18 @@ it.each([
   ],
 ])('%j is a %s', (text, code) => {
   expect(checkDefinitions([{ path: 'x.yaml', text }], nothing).problems.map((problem) => problem.code)).toContain(code);
+});
+
+it('the response cache of an endpoint is as it says, with ten thousand answers where it does not', () => {
+  const specOf = (more: string) => {
+    const text = `kind: Endpoint\nname: late-too\nmodel: late-arrival\n${more}\n`;
+    const checked = checkDefinitions([...folder('examples/flights/definitions'), { path: 'x.yaml', text }], nothing);
+    expect(checked.problems).toEqual([]);
+    return checked.definitions.find(({ name }) => name === 'late-too')!.spec as Specs['Endpoint'];
+  };
+  expect(specOf('cache: {ttl: 30s}').cache).toEqual({ ttlMs: 30_000, maxEntries: 10_000 });
+  expect(specOf('cache: {ttl: 24h, maxEntries: 5}').cache).toEqual({ ttlMs: 86_400_000, maxEntries: 5 });
+  expect(specOf('')).not.toHaveProperty('cache');
 });
 
 describe('the log of an endpoint', () => {

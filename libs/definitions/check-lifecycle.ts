@@ -12,6 +12,8 @@ import {
 import { formatDuration } from './duration.js';
 import { didYouMean } from './problem.js';
 
+const maxCacheTtlMs = 24 * 3_600_000;
+
 /** Checkers of the kinds that a model's life is made of. */
 export function checkPipeline(spec: PipelineSpec, context: CheckContext): PipelineSpec {
   const model = requireDefinition('Model', spec.model, ['model'], context);
@@ -73,6 +75,12 @@ export function checkEndpoint(spec: EndpointSpec, context: CheckContext): Endpoi
       ['fallback', 'features'],
       'not-built',
       'fallback.features is not built in this version; fallback.prediction is',
+    );
+  if (spec.cache !== undefined && spec.cache.ttlMs > maxCacheTtlMs)
+    context.report(
+      ['cache', 'ttl'],
+      'invalid-value',
+      `${formatDuration(spec.cache.ttlMs)} is longer than ${formatDuration(maxCacheTtlMs)}, the longest that an answer may be given again`,
     );
   spec.rollout.forEach((step, i) => {
     const before = spec.rollout[i - 1];

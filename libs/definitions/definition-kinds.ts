@@ -198,6 +198,8 @@ export interface EndpointSpec {
     /** How long predictions are kept, wall clock; absent = as policies say, else for ever. */
     readonly retentionMs?: number;
   };
+  /** Answers to the same content are given again without a run: it says that the model is deterministic. Absent = each is run. */
+  readonly cache?: ResponseCacheSpec;
   /** What is answered when the features cannot be had; absent = UNAVAILABLE. */
   readonly fallback?: { readonly prediction: number };
   /** Steps of a new version on its way to live; empty = live at once. */
@@ -205,6 +207,13 @@ export interface EndpointSpec {
   readonly guardrails: GuardrailsSpec;
   /** What policies may ask for, e.g. endpoint.tier == "high". */
   readonly tier?: string;
+}
+
+export interface ResponseCacheSpec {
+  /** How long an answer may be given again, 1 s to 24 h. */
+  readonly ttlMs: number;
+  /** Of each gateway: one more forgets the least recently used; 1 to 1,000,000. */
+  readonly maxEntries: number;
 }
 
 export interface RolloutStepSpec {

@@ -24,6 +24,9 @@ import type {
 import { aggregationNames } from './definition-kinds.js';
 import { parseDuration } from './duration.js';
 
+/** Of a response cache that does not say how many answers it keeps. */
+const defaultCacheEntries = 10_000;
+
 type Raw = Readonly<Record<string, unknown>>;
 type Looked = <K extends Kind>(kind: K, name: string) => Specs[K] | undefined;
 
@@ -122,6 +125,7 @@ const normalisers: { [K in Kind]: (raw: Raw, about: About, find: Looked) => Spec
       model: raw['model'] as string,
       ...(raw['stickyKey'] === undefined ? {} : { stickyKey: raw['stickyKey'] as string }),
       log: logOf((raw['log'] ?? {}) as Raw),
+      ...(raw['cache'] === undefined ? {} : { cache: cacheOf(raw['cache'] as Raw) }),
       ...(fallback === undefined ? {} : { fallback: { prediction: fallback.prediction } }),
       rollout: ((raw['rollout'] ?? []) as Raw[]).map(stepOf),
       guardrails: guardrailsOf((raw['guardrails'] ?? {}) as Raw),
@@ -216,6 +220,10 @@ function logOf(raw: Raw): EndpointSpec['log'] {
     ...(sample === 1 ? {} : { sample }),
     ...(raw['retention'] === undefined ? {} : { retentionMs: duration(raw['retention']) }),
   };
+}
+
+function cacheOf(raw: Raw): NonNullable<EndpointSpec['cache']> {
+  return { ttlMs: duration(raw['ttl']), maxEntries: (raw['maxEntries'] ?? defaultCacheEntries) as number };
 }
 
 function stepOf(raw: Raw): RolloutStepSpec {

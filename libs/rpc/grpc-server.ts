@@ -95,6 +95,7 @@ export const handle = {
 export class GrpcServer extends Server implements CustomTransportStrategy {
   private readonly server: GrpcCoreServer;
   private readonly gates = new Map<string, Gate>();
+  private closed: Promise<void> | undefined;
   private readonly duplexes = new Map<ServerDuplexStream<never, never>, Drain | undefined>();
 
   constructor(
@@ -154,8 +155,14 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
 
   /** Lets calls in flight finish within the grace; streams are ended with UNAVAILABLE, for an open one would hold the server for ever: those that can drain when they have. */
   close(): Promise<void> {
-    const end = (stream: ServerDuplexStream<never, never>) =>
-      void stream.emit('error', { code: 14, details: 'shutting down' });
+    this.closed ??= this.drain();
+    return this.closed;
+  }
+
+  private drain(): Promise<void> {
+    const end = (stream: ServerDuplexStream<never, never>): void => {
+      if (this.duplexes.has(stream)) stream.emit('error', { code: 14, details: 'shutting down' });
+    };
     for (const [stream, drain] of this.duplexes) {
       if (drain === undefined) end(stream);
       else void drain().then(() => end(stream));

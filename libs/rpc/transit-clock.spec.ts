@@ -25,7 +25,16 @@ describe('TransitClock', () => {
     const waited = clock();
     // A tenth of a second a minute, one message a second, for two hours.
     const delays = Array.from({ length: 7_200 }, (_, i) => waited(1_000 + i * 1_000, 2 + i / 0.6 / 1_000));
-    expect(Math.max(...delays)).toBeLessThanOrEqual(101);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(20);
+  });
+
+  it('a clock that jumps is forgotten within ten seconds', () => {
+    const transit = new TransitClock();
+    const waited = (sentMs: number, jumpMs: number) => transit.waitedMs(sentMs, sentMs + 2 + jumpMs);
+    for (let sentMs = 1_000; sentMs < 20_000; sentMs += 100) expect(waited(sentMs, 0)).toBe(0);
+    const delays = Array.from({ length: 150 }, (_, i) => waited(20_000 + i * 100, 3_000));
+    expect([delays[0], delays.lastIndexOf(3_000) <= 100]).toEqual([3_000, true]);
+    expect(delays.at(-1)).toBe(0);
   });
 
   it('says nothing of a message that does not tell when it was sent', () => {

@@ -1,9 +1,9 @@
-/** The fastest message is looked for anew after so long, so that clocks which run at different speeds do not add up to a delay. */
-const windowMs = 30_000;
+/** The fastest message is looked for anew after so long: clocks that run at different speeds do not add up to a delay, and one that has jumped, as after a pause of its machine, costs no more. */
+const windowMs = 5_000;
 
 /**
  * How long messages of one stream wait on the way: in sockets while their reader is stopped or busy, in buffers of their sender. A time that a message may take is counted from its sending by it,
- * without clocks that agree: what is said is the delay beyond that of the fastest message of the last half minute or more.
+ * without clocks that agree: what is said is the delay beyond that of the fastest message of the last five to ten seconds in which there were some.
  */
 export class TransitClock {
   private fastestMs = Number.POSITIVE_INFINITY;
@@ -11,7 +11,7 @@ export class TransitClock {
   private sinceMs = Number.NEGATIVE_INFINITY;
 
   /**
-   * @param sentMs by the sender's clock, of any beginning; 0 = not told, which says 0 @param nowMs by ours
+   * @param sentMs by the sender's clock, of any beginning; 0 = not told, which says 0 @param nowMs by ours; neither clock is one that is set
    * @returns ms, 0 of the first message: what that one waited is not known
    */
   waitedMs(sentMs: number, nowMs: number): number {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Candidate, ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import { Background } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
 import { float32Bytes } from '#libs/tensors/tensor-codec.js';
 import { freePort, type ServiceProcess, startService } from './service-process.js';
@@ -24,6 +25,8 @@ export interface ServingStack {
   readonly gateway: Restartable;
   readonly workers: readonly Restartable[];
   readonly folder: string;
+  /** Tells that this file is live as this version; the gateway takes it up when a worker has it. */
+  goLive(endpoint: string, version: string, file: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -37,6 +40,8 @@ export interface ServingOptions {
   readonly workers: number;
   /** Endpoint's name -> version 2, which is tried beside the model: answers half of the keys, in step 0 of the rollout. */
   readonly candidates?: Readonly<Record<string, { readonly file: string; readonly rolloutId: string }>>;
+  /** What the definition of each endpoint says beside its name, model and log, as it is normalised. */
+  readonly endpoint?: Partial<EndpointSpec>;
   readonly gatewaySettings?: Readonly<Record<string, string>>;
   readonly workerSettings?: Readonly<Record<string, string>>;
 }
@@ -52,7 +57,13 @@ export async function startServingStack(options: ServingOptions): Promise<Servin
   const backgroundSha256 = rows === undefined ? '' : await putArtifact(artifacts, rows);
   const endpoints = await Promise.all(
     Object.entries(models).map(async ([name, file]) =>
-      endpointOf(name, features, await putArtifact(artifacts, await readFile(file)), backgroundSha256),
+      endpointOf(
+        name,
+        features,
+        await putArtifact(artifacts, await readFile(file)),
+        backgroundSha256,
+        options.endpoint,
+      ),
     ),
   );
   for (const { route } of endpoints) {
@@ -84,6 +95,11 @@ export async function startServingStack(options: ServingOptions): Promise<Servin
     gateway,
     workers,
     folder,
+    goLive: async (endpoint, version, file) => {
+      const { route } = endpoints.find((one) => one.route.endpoint === endpoint)!;
+      const onnxSha256 = await putArtifact(artifacts, await readFile(file));
+      await registry.tell({}, [{ ...route, live: { ...route.live, version, onnxSha256 } }]);
+    },
     stop: async () => {
       await Promise.all([gateway, ...workers].map((service) => service.kill('SIGTERM')));
       await tell(true);
@@ -121,6 +137,7 @@ function endpointOf(
   features: number,
   onnxSha256: string,
   backgroundSha256: string,
+  more: Partial<EndpointSpec> = {},
 ): {
   definitions: Record<string, object>;
   route: { endpoint: string; model: string; live: ModelVersion; candidate?: Candidate };
@@ -134,7 +151,7 @@ function endpointOf(
     [`Stream/${spine.name}`]: spine,
     [`FeatureService/${service.name}`]: service,
     [`Model/${name}`]: { name, task: 'binary', features: service.name, label: { join: 'id' } },
-    [`Endpoint/${name}`]: { name, model: name, log: { features: true } },
+    [`Endpoint/${name}`]: { name, model: name, log: { features: true }, ...more },
   };
   const live = ModelVersion.fromPartial({
     model: name,

@@ -90,6 +90,28 @@ const table = {
     help: 'Rows that one question to the feature store carried',
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1000],
   },
+  cacheLooks: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_cache_looks_total',
+    help: 'Rows, and requests to models of any kind, that were looked for in the response cache, by result: hit or miss',
+    labels: ['endpoint', 'result'],
+  },
+  cacheEvictions: {
+    type: 'counter',
+    name: 'millrace_inference_gateway_cache_evictions_total',
+    help: 'Answers that the response cache keeps no longer, by reason: expired, entries or bytes',
+    labels: ['reason'],
+  },
+  cacheBytes: {
+    type: 'gauge',
+    name: 'millrace_inference_gateway_cache_bytes',
+    help: 'What the response cache holds, about',
+  },
+  cacheEntries: {
+    type: 'gauge',
+    name: 'millrace_inference_gateway_cache_entries',
+    help: 'Answers that the response cache holds',
+  },
   logBytes: {
     type: 'gauge',
     name: 'millrace_inference_gateway_log_bytes',

@@ -18,10 +18,13 @@ import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { Tracing } from '#libs/telemetry/tracing.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
+import { CachedRunner } from './domain/cached-scores.js';
+import { CachedTensorRunner } from './domain/cached-tensors.js';
 import { CallerQuotas } from './domain/caller-quotas.js';
 import { ConcurrencyLimit } from './domain/concurrency-limit.js';
 import { Mirror } from './domain/mirror.js';
 import { Predictor } from './domain/predictor.js';
+import { ResponseCache } from './domain/response-cache.js';
 import { Admission } from './inbound/admission.js';
 import { FeedbackCalls } from './inbound/feedback-calls.js';
 import { FeedbackController } from './inbound/feedback.controller.js';
@@ -37,6 +40,7 @@ import { inferenceGatewayMetrics } from './inference-gateway.metrics.js';
 import type { InferenceGatewaySettings } from './inference-gateway.settings.js';
 import { AnyTensorRunner } from './outbound/any-tensor.runner.js';
 import { BlockTraces } from './outbound/block-traces.js';
+import { CacheMetrics } from './outbound/cache-metrics.js';
 import { FeatureStoreClient } from './outbound/feature-store.client.js';
 import { LeftOverLogs } from './outbound/left-over-logs.js';
 import { PredictionShipper } from './outbound/prediction-shipper.js';
@@ -124,7 +128,19 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
     quotas.setPolicies(authorizer.known);
     authorizer.onChange(() => quotas.setPolicies(authorizer.known));
     this.mirror = new Mirror(this.workers, this.log, settings.SHADOW_MAX_ROWS, admission.isBusy);
-    const predictor = new Predictor(this.features, this.workers, this.log, this.mirror, settings.MAX_ROWS_IN_FLIGHT);
+    const cache = new ResponseCache(settings.RESPONSE_CACHE_MAX_BYTES, new CacheMetrics(metrics), () =>
+      performance.now(),
+    );
+    registry.readWhenAsked(metrics.cacheBytes, () => cache.bytes);
+    registry.readWhenAsked(metrics.cacheEntries, () => cache.entries);
+    const predictor = new Predictor(
+      this.features,
+      this.workers,
+      this.log,
+      this.mirror,
+      settings.MAX_ROWS_IN_FLIGHT,
+      new CachedRunner(this.workers, cache),
+    );
     const tensorLimits = tensorLimitsOf(settings.GRPC_MAX_MESSAGE_BYTES);
     this.tensorMirror = new TensorMirror(
       tensorRunner,
@@ -133,7 +149,15 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       tensorLimits.maxBytesInFlight / 2,
       admission.isBusy,
     );
-    const tensors = new TensorPredictor(tensorRunner, this.log, this.tensorMirror, tensorLimits);
+    const cachedTensors = new CachedTensorRunner(tensorRunner, cache);
+    const tensors = new TensorPredictor(
+      tensorRunner,
+      this.log,
+      this.tensorMirror,
+      tensorLimits,
+      Math.random,
+      cachedTensors,
+    );
     this.calls = new InferenceCalls(this.routes, predictor, tensors, admission, quotas, metrics);
     server.addGate(GRPCInferenceServiceService.modelInfer.path, admission.refusal);
     serveOpenInference(server, this.routes, this.calls, readiness);

@@ -22,6 +22,8 @@ export const inferenceGatewaySettings = {
   MAX_CALLS_IN_FLIGHT: setting.integer(10_000, 1, 1_000_000),
   /** Answered rows that may wait to be shown to candidates; beyond it they are counted as unmirrored. */
   SHADOW_MAX_ROWS: setting.integer(2_000, 1, 1_000_000),
+  /** What the answers of endpoints that ask for a response cache may take, all together; 0 = nothing is kept. */
+  RESPONSE_CACHE_MAX_BYTES: setting.integer(2 ** 26, 0, 2 ** 36),
   FEATURES_TIMEOUT_MS: setting.integer(1_000, 10, 60_000),
   WORKER_TIMEOUT_MS: setting.integer(1_000, 10, 60_000),
   /** For the explanation of one request's rows. */

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { GRPCInferenceServiceClient, ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
@@ -10,6 +9,7 @@ import { projectRoot } from '#libs/storage/sql-file.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
 import { type ServingStack, startServingStack } from '#libs/testing/serving-stack.js';
 import { until } from '#libs/testing/until.js';
+import { loggedPredictions } from './logged-predictions.js';
 
 const endpoint = `deadlines-${randomUUID().slice(0, 8)}`;
 const deadlineMs = 300;
@@ -100,21 +100,7 @@ it('what nobody waits for any more is dropped before it runs: callers hear of th
   expect(dropped).toBeLessThanOrEqual(63);
   await until(async () => (await stack.gateway.current.metric('millrace_inference_gateway_calls_in_flight')) === 0);
   expect(await stack.gateway.current.metric('millrace_inference_gateway_failures_total')).toBe(0);
-  await checkLog();
+  // Exactly what was answered, once.
+  const logged = await loggedPredictions(endpoint, answered);
+  expect(logged.map((row) => row.prediction_id).toSorted()).toEqual([...answered].toSorted());
 }, 90_000);
-
-/** Exactly what was answered, once. */
-async function checkLog(): Promise<void> {
-  const clickhouse = createClient({ url: getTestInfrastructure().CLICKHOUSE_URL });
-  const query = 'SELECT prediction_id FROM monitoring.predictions WHERE endpoint = {endpoint: String}';
-  const logged = async (): Promise<string[]> => {
-    const rows = await clickhouse.query({ query, query_params: { endpoint }, format: 'JSONEachRow' });
-    return (await rows.json<{ prediction_id: string }>()).map((row) => row.prediction_id);
-  };
-  await until(async () => {
-    const there = new Set(await logged());
-    return [...answered].every((id) => there.has(id));
-  }, 'every answered prediction in the log');
-  expect((await logged()).toSorted()).toEqual([...answered].toSorted());
-  await clickhouse.close();
-}

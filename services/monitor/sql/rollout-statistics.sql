@@ -3,7 +3,8 @@ WITH
   (
     SELECT quantileExact(0.99)(latency_us)
     FROM monitoring.predictions
-    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} AND arm = 'live' AND NOT fallback
+    -- An answer from the response cache says nothing of how fast a version is, and a new version begins with none.
+    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} AND arm = 'live' AND NOT fallback AND NOT cached
   ) AS live_p99,
   -- The first label of a key counts, within the horizon, as in monitoring.predictions_labelled.
   labels AS (
@@ -61,5 +62,5 @@ SELECT
   toFloat64(live_p99) AS live_p99_us,
   (
     SELECT (count(), countIf(latency_us > live_p99 * {ratio: Float64})) FROM monitoring.predictions
-    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} AND arm = 'canary'
+    WHERE endpoint = {endpoint: String} AND rollout_id = {rollout: String} AND arm = 'canary' AND NOT cached
   ) AS canary_latency

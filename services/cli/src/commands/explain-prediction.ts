@@ -122,6 +122,7 @@ function ask(
   const stream = worker.stub.infer(worker.metadata, { deadline: Date.now() + deadlineMs });
   return new Promise((resolve, reject) => {
     stream.on('data', (result: InferResult) => {
+      if (result.batchId === 0) return; // the worker is about to stop, and answers this first
       if (result.errorCode === '') resolve(result);
       else reject(new MillraceError('unavailable', `inference-worker: ${result.errorCode}: ${result.errorMessage}`));
     });

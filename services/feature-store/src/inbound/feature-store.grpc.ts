@@ -76,9 +76,8 @@ export class FeatureStoreGrpc {
   private streamVectors(stream: ServerDuplexStream<VectorsRequest, VectorsResponse>, context: CallContext): void {
     const transit = new TransitClock();
     stream.on('data', (request: VectorsRequest) => {
-      const nowMs = Date.now();
-      const waitedMs = transit.waitedMs(request.sentAtMs, nowMs);
-      const expiresAtMs = request.timeoutMs === 0 ? Infinity : nowMs + request.timeoutMs - waitedMs;
+      const waitedMs = transit.waitedMs(request.sentAtMs, performance.now());
+      const expiresAtMs = request.timeoutMs === 0 ? Infinity : Date.now() + request.timeoutMs - waitedMs;
       const span = context.messageSpan?.(request.traceparents);
       span?.set('millrace.batch.rows', request.rows.length);
       this.vectors(request, expiresAtMs).then(

@@ -5,6 +5,7 @@ import {
   type FeatureServiceSpec,
   type FeatureViewSpec,
   type TabularModelSpec,
+  type ResponseCacheSpec,
   type StreamSpec,
 } from '#libs/definitions/definition-kinds.js';
 import { featureServiceDigest } from '#libs/definitions/feature-service-digest.js';
@@ -36,6 +37,8 @@ export interface EndpointPlan {
   /** Of predictions that keep request and features in the log; undefined = all do. */
   readonly payloadShare?: number | undefined;
   readonly fallbackPrediction: number | undefined;
+  /** Undefined = every row is run. */
+  readonly cache?: ResponseCacheSpec | undefined;
 }
 
 export interface EndpointDefinitions {
@@ -69,6 +72,7 @@ export function compileEndpoint({ endpoint, model, service, views, spine }: Endp
     logFeatures: endpoint.log.features,
     payloadShare: endpoint.log.sample,
     fallbackPrediction: endpoint.fallback?.prediction,
+    cache: endpoint.cache,
   };
 }
 

@@ -18,13 +18,15 @@ export interface AnsweredTensors {
   readonly arm: TensorArm;
   readonly outputs: readonly RawTensor[];
   readonly inferMs: number;
+  /** From the response cache, without a run. */
+  readonly cached: boolean;
 }
 
 /** One prediction a request: what its inputs were, by their hashes, and the first numbers that it was answered with. */
 export function unloggedTensors(
   { plan, candidate }: TensorEndpoint,
   request: InferRequest,
-  { arm: { arm, version }, outputs, inferMs }: AnsweredTensors,
+  { arm: { arm, version }, outputs, inferMs, cached }: AnsweredTensors,
   caller: string,
   startedMs: number,
   trace?: TraceContext,
@@ -55,7 +57,7 @@ export function unloggedTensors(
     traceId: trace?.traceId ?? '',
     featuresUs: 0,
     inferUs: Math.round(inferMs * 1_000),
-    cached: false,
+    cached,
     explained: false,
     payloadSampledOut: false,
   };

@@ -50,6 +50,7 @@ export function unlogged(
     if (plan.logFeatures) prediction.features = float32Bytes(values);
     prediction.outputs = [scored.scores[i]!];
     prediction.featuresGiven = asked.given !== undefined;
+    prediction.cached = scored.cached?.[i] === 1;
     return { prediction, snapshot, startedMs, trace, payloadShare: plan.payloadShare };
   });
 }

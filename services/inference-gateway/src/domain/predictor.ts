@@ -2,6 +2,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { isSampled, type TraceContext } from '#libs/telemetry/trace-context.js';
 import type { Answer } from './answer.js';
 import type { LiveEndpoint } from './arms.js';
+import type { CachedRunner } from './cached-scores.js';
 import { asksExplanation, checkExplainable } from './explain-request.js';
 import { Explainer, markExplained } from './explainer.js';
 import { GivenPredictor } from './given-predictor.js';
@@ -27,8 +28,9 @@ export class Predictor {
     private readonly log: PredictionLog,
     private readonly mirror: Mirror,
     private readonly maxRowsInFlight: number,
+    cachedRunner?: CachedRunner,
   ) {
-    this.scorer = new Scorer(features, runner, log);
+    this.scorer = new Scorer(features, runner, log, cachedRunner);
     this.explainer = new Explainer(runner);
     this.given = new GivenPredictor(this.scorer, log, mirror);
   }
@@ -57,7 +59,7 @@ export class Predictor {
     try {
       const sampled = isSampled(trace) ? trace : undefined;
       const untilMs = Math.min(deadlineMs, request.expiresAtMs);
-      if (asked.alone && !explains && endpoint.plan.payloadShare === undefined) {
+      if (asked.alone && !explains && isKeptWhole(endpoint.plan)) {
         const part = { request, rows: count, given: asked.given!, caller, deadlineMs, untilMs, startedMs };
         return await this.given.infer(endpoint, { ...part, trace: sampled });
       }
@@ -78,4 +80,9 @@ export class Predictor {
       this.rowsInFlight -= count;
     }
   }
+}
+
+/** Neither the sample of a log nor a cache looks at rows one by one. */
+function isKeptWhole({ payloadShare, cache }: LiveEndpoint['plan']): boolean {
+  return payloadShare === undefined && cache === undefined;
 }

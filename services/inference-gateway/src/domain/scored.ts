@@ -9,6 +9,8 @@ export interface Scored {
   readonly fallback: boolean;
   /** [rows], 1 = by the candidate; undefined = all by the endpoint's own version. */
   readonly byCandidate: Uint8Array | undefined;
+  /** [rows], 1 = from the response cache, without a run; left out = none. */
+  readonly cached?: Uint8Array | undefined;
   /** How long was waited for the vectors, and for the scores; undefined = the fallback answers. */
   readonly timesMs: { readonly features: number; readonly infer: number } | undefined;
 }

@@ -4,6 +4,7 @@ import { type Arm, type CandidateArm, inputOf, type LiveEndpoint } from './arms.
 import { vectorsOf } from './given-vectors.js';
 import { LateRequest } from './late-request.js';
 import { failuresOf, instantOf, isCallersFault, stickyKeyOf } from './logged-rows.js';
+import type { CachedRunner } from './cached-scores.js';
 import type { Features, FeatureSource, ModelRunner, PredictionLog } from './ports.js';
 import type { RequestRows } from './read-request.js';
 import { finite, type Scored } from './scored.js';
@@ -18,6 +19,7 @@ export class Scorer {
     private readonly features: FeatureSource,
     private readonly runner: ModelRunner,
     private readonly log: PredictionLog,
+    private readonly cachedRunner?: CachedRunner,
   ) {}
 
   /**
@@ -32,16 +34,17 @@ export class Scorer {
     untilMs = Number.POSITIVE_INFINITY,
   ): Promise<Scored> {
     const byCandidate = drawn(endpoint, asked);
+    const cached = endpoint.plan.cache === undefined ? undefined : new Uint8Array(asked.rows.length);
     const startedMs = performance.now();
     try {
       const features = await this.vectors(endpoint, asked, texts, byCandidate, trace, untilMs);
       const featuresMs = performance.now();
       const scores =
         byCandidate === undefined
-          ? await this.run(endpoint, endpoint, asked, features, undefined, trace, untilMs)
-          : await this.runArms(endpoint, endpoint.candidate!, asked, features, byCandidate, trace, untilMs);
+          ? await this.run(endpoint, endpoint, asked, features, undefined, trace, untilMs, cached)
+          : await this.runArms(endpoint, endpoint.candidate!, asked, features, byCandidate, trace, untilMs, cached);
       const timesMs = { features: featuresMs - startedMs, infer: performance.now() - featuresMs };
-      return { scores, features, fallback: false, byCandidate, timesMs };
+      return { scores, features, fallback: false, byCandidate, cached, timesMs };
     } catch (error) {
       return fallback(endpoint, asked, error);
     }
@@ -107,11 +110,12 @@ export class Scorer {
     byCandidate: Uint8Array,
     trace: TraceContext | undefined,
     untilMs: number,
+    cached: Uint8Array | undefined,
   ): Promise<Float32Array> {
     const scores = new Float32Array(features.length);
     const fill = async (arm: Arm, rows: readonly number[]): Promise<void> => {
       if (rows.length === 0) return;
-      const part = await this.run(endpoint, arm, asked, features, rows, trace, untilMs);
+      const part = await this.run(endpoint, arm, asked, features, rows, trace, untilMs, cached);
       for (let i = 0; i < rows.length; i++) scores[rows[i]!] = part[i]!;
     };
     const theirs = rowsOf(byCandidate, 1);
@@ -133,12 +137,18 @@ export class Scorer {
     rows: readonly number[] | undefined,
     trace: TraceContext | undefined,
     untilMs: number,
+    cached: Uint8Array | undefined,
   ): Promise<Float32Array> {
     try {
       const columns = given === undefined ? arm.columns : undefined;
       const input = given !== undefined && rows === undefined ? given : inputOf(arm.version, columns, features, rows);
       const count = rows?.length ?? features.length;
-      const scores = await this.runner.run(arm.version.onnxSha256, count, input, arm.arm, trace, untilMs);
+      const scores =
+        cached === undefined || this.cachedRunner === undefined
+          ? await this.runner.run(arm.version.onnxSha256, count, input, arm.arm, trace, untilMs)
+          : await this.cachedRunner.run(endpoint.plan, arm, count, input, trace, untilMs, (row, hit) => {
+              cached[rows?.[row] ?? row] = hit;
+            });
       return arm.arm === 'canary' ? finite(scores) : scores;
     } catch (error) {
       const failed = rows === undefined ? features : rows.map((i) => features[i]!);

@@ -1,6 +1,6 @@
 import type { Candidate, ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { TensorSpec } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
-import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
+import type { EndpointSpec, ResponseCacheSpec } from '#libs/definitions/definition-kinds.js';
 import type { ArmName, LiveEndpoint } from './arms.js';
 
 /** What a model takes and gives, by name; -1 = any size. */
@@ -14,6 +14,8 @@ export interface TensorPlan {
   readonly name: string;
   readonly model: string;
   readonly task: 'tensors';
+  /** Undefined = every request is run. */
+  readonly cache?: ResponseCacheSpec | undefined;
 }
 
 export interface TensorArm {
@@ -44,8 +46,8 @@ export function originOf({ onnxSha256, upstream }: ModelVersion): string {
   return upstream === undefined ? onnxSha256 : `${upstream.address}/${upstream.model}/${upstream.version}`;
 }
 
-export function tensorPlan({ name, model }: EndpointSpec): TensorPlan {
-  return { name, model, task: 'tensors' };
+export function tensorPlan({ name, model, cache }: EndpointSpec): TensorPlan {
+  return { name, model, task: 'tensors', cache };
 }
 
 export function tensorEndpoint(

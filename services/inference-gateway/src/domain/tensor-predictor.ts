@@ -2,6 +2,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { isSampled, type TraceContext } from '#libs/telemetry/trace-context.js';
 import type { RawTensor } from '#libs/tensors/raw-tensor.js';
 import type { Answer, OutputTensor } from './answer.js';
+import type { CachedTensorRunner } from './cached-tensors.js';
 import { checkTensorOutputs } from './check-tensors.js';
 import { classifyTensor } from './classify-tensor.js';
 import { type InferRequest, refuseLate } from './infer-request.js';
@@ -44,6 +45,7 @@ export class TensorPredictor {
     private readonly mirror: TensorMirror,
     private readonly limits: TensorLimits,
     private readonly random: () => number = Math.random,
+    private readonly cachedRunner?: CachedTensorRunner,
   ) {}
 
   /** @throws MillraceError; then nothing was answered, and no prediction of it is in the log unless keeping it was what failed */
@@ -133,8 +135,11 @@ export class TensorPredictor {
       outputs.length > 0 ? outputs.map(({ name }) => name) : endpoint.signature.outputs.map(({ name }) => name);
     try {
       const run = { version: arm.version, tensors: raw, outputs: names, lane: arm.arm, trace, untilMs };
-      const given = await this.runner.run(run);
-      return { arm, outputs: given, inferMs: performance.now() - startedMs };
+      const answer =
+        endpoint.plan.cache === undefined || this.cachedRunner === undefined
+          ? { outputs: await this.runner.run(run), cached: false }
+          : await this.cachedRunner.run(endpoint.plan, run);
+      return { arm, ...answer, inferMs: performance.now() - startedMs };
     } catch (error) {
       if (!isCallersFault(error)) this.fail(endpoint, arm, error);
       throw error;

@@ -2,12 +2,6 @@ import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { fromServiceError } from '#libs/rpc/status.js';
 
-interface Pending<A> {
-  resolve(answer: A): void;
-  reject(error: MillraceError): void;
-  timer: NodeJS.Timeout;
-}
-
 interface Sent {
   batchId: number;
   sentAtMs: number;
@@ -21,13 +15,30 @@ export interface PeerWatch {
   away(error: MillraceError, wasThere: boolean): MillraceError;
 }
 
-/** Questions and answers over one gRPC stream, matched by batch_id. When the stream breaks, what was asked fails as unavailable, and the next question opens a new one. */
+/** One stream, with what waits for its answers. */
+interface Line<Q, A> {
+  readonly stream: ClientDuplexStream<Q, A>;
+  readonly pending: Map<number, Pending<A>>;
+  /** The peer has taken it: its headers have come. */
+  isThere: boolean;
+}
+
+interface Pending<A> {
+  resolve(answer: A): void;
+  reject(error: MillraceError): void;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * Questions and answers over one gRPC stream, matched by batch_id. When the stream breaks, what was asked fails as unavailable, and the next question opens a new one. A peer that is about to stop says
+ * so with an answer of batch_id 0: it is asked nothing more over that stream, which ends with its last answer.
+ */
 export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
-  private stream: ClientDuplexStream<Q, A> | undefined;
-  private readonly pending = new Map<number, Pending<A>>();
+  private line: Line<Q, A> | undefined;
+  /** Those whose peer is about to stop. */
+  private readonly leaving = new Set<Line<Q, A>>();
   private lastId = 0;
-  /** The peer has taken the stream: its headers have come. */
-  private isThere = false;
+  private left = false;
 
   constructor(
     private readonly peer: string,
@@ -36,55 +47,83 @@ export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
   ) {}
 
   get inFlight(): number {
-    return this.pending.size;
+    let count = this.line?.pending.size ?? 0;
+    for (const { pending } of this.leaving) count += pending.size;
+    return count;
+  }
+
+  /** Whether its peer has said that it stops, and has not been found again. @param isBack asked once the old stream is over */
+  isLeft(isBack: () => boolean): boolean {
+    if (this.left && this.leaving.size === 0 && isBack()) this.left = false;
+    return this.left;
   }
 
   ask(question: Omit<Q, keyof Sent>, timeoutMs: number): Promise<A> {
     const batchId = (this.lastId += 1);
-    const stream = (this.stream ??= this.connect());
+    const line = (this.line ??= this.connect());
     return new Promise<A>((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.pending.delete(batchId);
+        line.pending.delete(batchId);
+        this.endIfDone(line);
         const late = new MillraceError('deadline-exceeded', `${this.peer}: no answer within ${timeoutMs} ms`);
-        reject(this.isThere ? late : (this.watch?.away(late, false) ?? late));
+        reject(line.isThere ? late : (this.watch?.away(late, false) ?? late));
       }, timeoutMs);
-      this.pending.set(batchId, { resolve, reject, timer });
-      stream.write({ ...question, batchId, sentAtMs: Math.ceil(performance.now()) } as Q);
+      line.pending.set(batchId, { resolve, reject, timer });
+      line.stream.write({ ...question, batchId, sentAtMs: Math.ceil(performance.now()) } as Q);
     });
   }
 
   close(): void {
-    this.stream?.cancel();
+    this.line?.stream.cancel();
+    for (const { stream } of this.leaving) stream.cancel();
   }
 
-  private connect(): ClientDuplexStream<Q, A> {
+  private connect(): Line<Q, A> {
     const stream = this.open();
+    const line: Line<Q, A> = { stream, pending: new Map(), isThere: false };
     stream.on('metadata', () => {
-      if (stream !== this.stream) return;
-      this.isThere = true;
+      line.isThere = true;
       this.watch?.found();
     });
     stream.on('data', (answer: A) => {
-      const asked = this.pending.get(answer.batchId);
-      if (asked === undefined) return; // it came after its time was up
-      this.pending.delete(answer.batchId);
+      const asked = line.pending.get(answer.batchId);
+      if (asked === undefined) {
+        if (answer.batchId === 0) this.leave(line);
+        return; // it came after its time was up
+      }
+      line.pending.delete(answer.batchId);
       clearTimeout(asked.timer);
       asked.resolve(answer);
+      this.endIfDone(line);
     });
-    stream.on('error', (error: unknown) => this.broken(stream, fromServiceError(error, this.peer)));
-    stream.on('end', () => this.broken(stream, new MillraceError('unavailable', `${this.peer}: the stream ended`)));
-    return stream;
+    stream.on('error', (error: unknown) => this.broken(line, fromServiceError(error, this.peer)));
+    stream.on('end', () => this.broken(line, new MillraceError('unavailable', `${this.peer}: the stream ended`)));
+    return line;
   }
 
-  private broken(stream: ClientDuplexStream<Q, A>, error: MillraceError): void {
-    if (this.stream !== stream) return;
-    this.stream = undefined;
-    const failed = [...this.pending.values()];
-    this.pending.clear();
+  private leave(line: Line<Q, A>): void {
+    if (this.line !== line) return;
+    this.line = undefined;
+    this.leaving.add(line);
+    this.left = true;
+    this.endIfDone(line);
+  }
+
+  private endIfDone(line: Line<Q, A>): void {
+    if (line.pending.size === 0 && this.leaving.has(line)) line.stream.end();
+  }
+
+  private broken(line: Line<Q, A>, error: MillraceError): void {
+    const isNews = this.line === line || line.pending.size > 0;
+    if (this.line === line) this.line = undefined;
+    this.leaving.delete(line);
+    // A peer that said that it stops, and has answered all, is not lost.
+    if (!isNews) return;
+    const failed = [...line.pending.values()];
+    line.pending.clear();
     const unavailable =
       error.code === 'unavailable' ? error : new MillraceError('unavailable', error.message, { cause: error });
-    const failure = this.watch?.away(unavailable, this.isThere) ?? unavailable;
-    this.isThere = false;
+    const failure = this.watch?.away(unavailable, line.isThere) ?? unavailable;
     for (const { reject, timer } of failed) {
       clearTimeout(timer);
       reject(failure);

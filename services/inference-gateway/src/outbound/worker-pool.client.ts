@@ -1,3 +1,4 @@
+import { connectivityState } from '@grpc/grpc-js';
 import type { InferBatch, InferResult, PrepareResponse } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { InferenceWorkerClient, InferenceWorkerService } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { type ErrorCode, MillraceError } from '#libs/errors/millrace-error.js';
@@ -92,7 +93,15 @@ class Worker {
       ? new WorkerAway('unavailable', noWorker, false, cause)
       : new MillraceError('unavailable', noWorker, cause);
   }
+
+  /** It has said that it stops, and no connection to it has been made since. */
+  get isLeft(): boolean {
+    return this.stream.isLeft(() => this.peer.stub.getChannel().getConnectivityState(true) === connectivityState.READY);
+  }
 }
+
+/** Asked before one that is about to stop; and that one before none. */
+const leftRank = 2e9;
 
 /** What no code of ours tells is a fault of the way there. */
 function isAway(error: unknown): boolean {
@@ -291,10 +300,11 @@ export class WorkerPoolClient extends ModelRunner {
     }
   }
 
-  /** Those whose breaker is closed first, of these the one with the least in flight. */
+  /** Those that stay first, of these those whose breaker is closed, of these the one with the least in flight. */
   private byLoad(lane: 'live' | 'canary'): Worker[] {
     if (this.workers.length === 1) return this.workers;
-    const rank = ({ breakers, stream }: Worker): number => (breakers[lane].opened ? 1e9 : 0) + stream.inFlight;
+    const rank = ({ breakers, stream, isLeft }: Worker): number =>
+      (isLeft ? leftRank : 0) + (breakers[lane].opened ? 1e9 : 0) + stream.inFlight;
     return this.workers.toSorted((a, b) => rank(a) - rank(b));
   }
 }

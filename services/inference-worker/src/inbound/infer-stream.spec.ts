@@ -53,6 +53,7 @@ describe('InferStream', () => {
   let call: FakeCall;
   let nowMs: number;
   let explainer: FakeExplainer;
+  let infers: InferStream;
 
   beforeEach(() => {
     nowMs = 0;
@@ -63,7 +64,7 @@ describe('InferStream', () => {
     const pool = new ModelPool(loader, { maxModels: 4, maxBytes: Infinity }, observer, () => nowMs);
     const scheduler = new BatchScheduler(pool, 1_000, observer, () => nowMs);
     call = new FakeCall();
-    void new InferStream(
+    infers = new InferStream(
       call as unknown as ServerDuplexStream<InferBatch, InferResult>,
       scheduler,
       new Explanations(scheduler, explainer, 100, new RecordingExplanations(), () => nowMs),
@@ -151,6 +152,23 @@ describe('InferStream', () => {
     expect(call.writableEnded).toBe(false);
     await turns(8);
     expect(call.writableEnded).toBe(true);
+  });
+
+  it('that is to stop tells the gateway first, answers what still comes, and is over when that has half-closed', async () => {
+    call.push(batch(1));
+    let over = false;
+    void infers.drain().then(() => (over = true));
+    call.push(batch(2));
+    await turns(8);
+    for (let i = 0; i < 3; i++) {
+      call.readOne();
+      await turns(2);
+    }
+    expect(call.results.map(({ batchId, errorCode }) => `${batchId} ${errorCode}`)).toEqual(['0 draining', '1 ', '2 ']);
+    expect(over).toBe(false);
+    call.push(null);
+    await turns(8);
+    expect([over, call.writableEnded]).toEqual([true, true]);
   });
 
   it('does not run what a gateway that is gone has asked', async () => {

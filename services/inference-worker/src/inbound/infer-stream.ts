@@ -35,6 +35,15 @@ export class InferStream {
     for (const event of ['cancelled', 'close', 'error']) stream.on(event, () => (this.open = false));
   }
 
+  /** Tells the gateway to ask elsewhere, and answers it until it has half-closed; resolves when the stream is over. */
+  drain(): Promise<void> {
+    if (!this.open) return Promise.resolve();
+    this.stream.write(InferResult.create({ errorCode: 'draining', errorMessage: 'this worker is about to stop' }));
+    return new Promise((resolve) => {
+      for (const event of ['finish', 'cancelled', 'close', 'error']) this.stream.once(event, () => resolve());
+    });
+  }
+
   private submit(batch: InferBatch): void {
     this.unanswered += 1;
     const span = this.messageSpan?.(batch.traceparents);

@@ -34,14 +34,10 @@ export class InferenceWorkerGrpc implements OnModuleInit {
       infer: handle.duplex<InferBatch, InferResult>((stream, { messageSpan }) => {
         // Who asks knows from the headers that somebody is here, before there is an answer to bring them.
         stream.sendMetadata(new Metadata());
-        void new InferStream(
-          stream,
-          this.scheduler,
-          this.explanations,
-          this.observer,
-          () => performance.now(),
-          messageSpan,
-        );
+        const { scheduler, explanations, observer } = this;
+        const nowMs = (): number => performance.now();
+        const infers = new InferStream(stream, scheduler, explanations, observer, nowMs, messageSpan);
+        return () => infers.drain();
       }),
       prepare: handle.unary((request: PrepareRequest) => this.prepare(request)),
     });

@@ -919,7 +919,10 @@ export const PrepareResponse: MessageFns<PrepareResponse> = {
 /** InferenceWorker runs models; it owns nothing but what it has loaded. */
 export type InferenceWorkerService = typeof InferenceWorkerService;
 export const InferenceWorkerService = {
-  /** One multiplexed stream a gateway; results in any order, by batch_id. */
+  /**
+   * One multiplexed stream a gateway; results in any order, by batch_id, which is not 0. A worker that stops says so first, by a result of batch_id 0 with error_code draining: it still answers
+   * what comes on this stream, and waits a while for its half-close.
+   */
   infer: {
     path: "/millrace.worker.v1.InferenceWorker/Infer" as const,
     requestStream: true as const,
@@ -942,14 +945,20 @@ export const InferenceWorkerService = {
 } as const;
 
 export interface InferenceWorkerServer extends UntypedServiceImplementation {
-  /** One multiplexed stream a gateway; results in any order, by batch_id. */
+  /**
+   * One multiplexed stream a gateway; results in any order, by batch_id, which is not 0. A worker that stops says so first, by a result of batch_id 0 with error_code draining: it still answers
+   * what comes on this stream, and waits a while for its half-close.
+   */
   infer: handleBidiStreamingCall<InferBatch, InferResult>;
   /** Loads and checks a model before traffic reaches it. */
   prepare: handleUnaryCall<PrepareRequest, PrepareResponse>;
 }
 
 export interface InferenceWorkerClient extends Client {
-  /** One multiplexed stream a gateway; results in any order, by batch_id. */
+  /**
+   * One multiplexed stream a gateway; results in any order, by batch_id, which is not 0. A worker that stops says so first, by a result of batch_id 0 with error_code draining: it still answers
+   * what comes on this stream, and waits a while for its half-close.
+   */
   infer(): ClientDuplexStream<InferBatch, InferResult>;
   infer(options: Partial<CallOptions>): ClientDuplexStream<InferBatch, InferResult>;
   infer(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<InferBatch, InferResult>;
