@@ -40,6 +40,23 @@ it('gives back what was appended, in order, over segments and after it was opene
   await log.close();
 });
 
+it('opened again it goes on behind what was shipped, however much of the segment lies before that', async () => {
+  const wanted = Array.from({ length: 100 }, (_, i) => `entry ${i} ${'x'.repeat(100)}`);
+  let log = openLog();
+  for (const entry of wanted) await log.append(Buffer.from(entry));
+  await log.markShipped(90);
+  await log.close();
+  log = openLog();
+  await log.append(Buffer.from('of the next life'));
+  const entries = await log.readAfter(90, 300);
+  expect(entries[0]!.sequence).toBe(91);
+  const rest = [...entries];
+  for (let after = entries.at(-1)!.sequence; after < 101; after = rest.at(-1)!.sequence)
+    rest.push(...(await log.readAfter(after, 300)));
+  expect(text(rest)).toEqual([...wanted.slice(90), 'of the next life']);
+  await log.close();
+});
+
 it('cuts off a torn tail and goes on behind it', async () => {
   let log = openLog();
   await log.append(Buffer.from('whole'));

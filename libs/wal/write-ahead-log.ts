@@ -113,13 +113,16 @@ export class WriteAheadLog {
     let place = this.cursor?.sequence === sequence ? this.cursor : this.placeOf(sequence);
     while (place !== undefined) {
       const { path, offset } = place;
-      const entries = (await this.readAt(path, offset, maxBytes)).filter((entry) => entry.sequence > sequence);
+      const read = await this.readAt(path, offset, maxBytes);
+      const entries = read.filter((entry) => entry.sequence > sequence);
       const last = entries.at(-1);
       if (last !== undefined) {
         this.cursor = { sequence: last.sequence, path, offset: last.end };
         return entries;
       }
-      place = this.following(path);
+      // What comes before it in the segment may be more than one read has.
+      const passed = read.at(-1);
+      place = passed === undefined ? this.following(path) : { sequence: passed.sequence, path, offset: passed.end };
     }
     return [];
   }

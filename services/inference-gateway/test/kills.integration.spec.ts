@@ -16,7 +16,6 @@ import { fromServiceError } from '#libs/rpc/status.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
 import { type ServingStack, startServingStack } from '#libs/testing/serving-stack.js';
-import { until } from '#libs/testing/until.js';
 import { randomOf } from './random.js';
 
 const kills = 20;
@@ -184,11 +183,16 @@ async function checkLog(words: string): Promise<void> {
     (await clickhouse.query({ query, query_params: { endpoint }, format: 'JSONEachRow' })).json<Row>();
   const answers = new Map([...history].map(([requestId, { predictionId }]) => [predictionId!, requestId]));
   let rows: Row[] = [];
-  await until(async () => {
+  const missing = async (): Promise<string[]> => {
     rows = await read();
     const logged = new Set(rows.map((row) => row.prediction_id));
-    return [...answers.keys()].every((id) => logged.has(id));
-  }, 'every answered prediction in the log');
+    return [...answers.keys()].filter((id) => !logged.has(id)).sort();
+  };
+  let lost = await missing();
+  for (const endMs = Date.now() + 60_000; lost.length > 0 && Date.now() < endMs; lost = await missing())
+    await sleep(200);
+  const [first, last] = [lost[0], lost.at(-1)];
+  expect({ words, lost: { count: lost.length, first, last } }).toEqual({ words, lost: { count: 0 } });
   await sleep(2_000); // what comes twice would come now
   rows = await read();
   await clickhouse.close();

@@ -148,7 +148,8 @@ describe('an endpoint with a response cache', () => {
 
   it('without one, every row is run and nothing is looked for', async () => {
     for (let i = 0; i < 2; i++) await infer(given(10, 1), endpointOf(plan, version));
-    expect([rowsRun(), looked, cached()]).toEqual([[1, 1], [], [false, false]]);
+    const told = log.packed.map(({ shared }) => shared.cached);
+    expect([rowsRun(), looked, told]).toEqual([[1, 1], [], [false, false]]);
   });
 });
 
