@@ -98,7 +98,9 @@ async function callUnary(): Promise<void> {
 
 /** An answer of a stream has words and no code. */
 function codeOf(words: string): ErrorCode {
-  return /^(inference-worker|no inference worker|Request for unavailable model)/.test(words) ? 'unavailable' : 'internal';
+  return /^(inference-worker|no inference worker|Request for unavailable model)/.test(words)
+    ? 'unavailable'
+    : 'internal';
 }
 
 /** Ten at a time over one stream; when it breaks, those without an answer are asked again over the next. */
