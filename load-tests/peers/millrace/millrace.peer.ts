@@ -18,11 +18,15 @@ import { idleFeatureStore, publishEndpoint } from './endpoint.js';
 export interface Variant {
   /** Left out: it does. */
   readonly keepsLog?: boolean;
+  /** SIGUSR2 begins and ends a profile of the gateway. */
+  readonly profiled?: boolean;
   /** A version that is shown every row beside the live one. */
   readonly shadow?: PeerModel;
 }
 
-const withoutLog = join(projectRoot(), 'dist/load-tests/peers/millrace/without-log.js');
+const loadedFirst = (name: string) => ({
+  NODE_OPTIONS: `--import ${join(projectRoot(), 'dist/load-tests/peers/millrace', name)}`,
+});
 const maxModelBytes = 1e8;
 
 /**
@@ -42,7 +46,7 @@ export class MillracePeer implements Peer {
     return `node ${process.versions.node}`;
   }
 
-  async serve(model: PeerModel, { keepsLog = true, shadow }: Variant = {}): Promise<Served> {
+  async serve(model: PeerModel, { keepsLog = true, profiled = false, shadow }: Variant = {}): Promise<Served> {
     this.kafka ??= await this.startBroker();
     const run = mkdtempSync(join(this.folder, `${model.name}-`));
     const artifacts = join(run, 'artifacts');
@@ -56,7 +60,8 @@ export class MillracePeer implements Peer {
       FEATURE_STORE_ADDRESS: features.address,
       INFERENCE_WORKER_ADDRESSES: worker.grpcAddress,
       DATA_DIR: join(run, 'gateway'),
-      ...(keepsLog ? {} : { NODE_OPTIONS: `--import ${withoutLog}` }),
+      ...(keepsLog ? {} : loadedFirst('without-log.js')),
+      ...(profiled ? loadedFirst('cpu-profile.js') : {}),
     });
     const pids = [gateway.pid, worker.pid];
     pin(pids, cores.server);
