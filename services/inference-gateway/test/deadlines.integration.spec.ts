@@ -1,42 +1,33 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { GRPCInferenceServiceClient, ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
-import { projectRoot } from '#libs/storage/sql-file.js';
-import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
-import { type ServingStack, startServingStack } from '#libs/testing/serving-stack.js';
+import { token } from '#libs/testing/service-process.js';
 import { until } from '#libs/testing/until.js';
+import { fixture, type LoggedStack, startLoggedStack } from './logged-stack.js';
 import { loggedPredictions } from './logged-predictions.js';
 
 const endpoint = `deadlines-${randomUUID().slice(0, 8)}`;
 const deadlineMs = 300;
 /** What the clocks, the network and a busy machine may add before a caller hears of it. */
 const slackMs = 1_500;
-let stack: ServingStack;
-let monitor: ServiceProcess;
+let stack: LoggedStack;
 let peer: Peer<GRPCInferenceServiceClient>;
 
 beforeAll(async () => {
-  const { KAFKA_BROKERS: brokers, CLICKHOUSE_URL } = getTestInfrastructure();
-  stack = await startServingStack({
-    brokers,
-    models: { [endpoint]: join(projectRoot(), 'services/inference-worker/test/fixtures/binary.onnx') },
-    features: 3,
+  stack = await startLoggedStack({
+    models: { [endpoint]: fixture('binary') },
     workers: 1,
     // Far beyond what callers leave: nothing but their deadlines ends a call.
     gatewaySettings: { WORKER_TIMEOUT_MS: '60000' },
   });
-  monitor = await startService('monitor', brokers, { CLICKHOUSE_URL, ARTIFACTS_DIR: join(stack.folder, 'artifacts') });
   peer = new Peer(GRPCInferenceServiceClient, 'gateway', stack.gateway.grpcAddress, token);
 }, 120_000);
 
 afterAll(async () => {
   peer?.close();
   await stack?.stop();
-  await monitor?.kill('SIGTERM');
 }, 60_000);
 
 const answered = new Set<string>();

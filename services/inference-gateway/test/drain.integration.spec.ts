@@ -2,28 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
-import { projectRoot } from '#libs/storage/sql-file.js';
 import { type ServiceProcess, startService } from '#libs/testing/service-process.js';
-import { type ServingStack, startServingStack } from '#libs/testing/serving-stack.js';
 import { untilServed } from '#libs/testing/told-registry.js';
 import { until } from '#libs/testing/until.js';
 import { loggedPredictions } from './logged-predictions.js';
+import { fixture, type LoggedStack, startLoggedStack } from './logged-stack.js';
 import { SteadyLoad } from './steady-load.js';
 
 const names = ['two', 'alone', 'worker'].map((name) => `drain-${name}-${randomUUID().slice(0, 8)}`);
 const [two, alone, ofWorker] = names as [string, string, string];
 /** What a caller may have to wait while somebody else stops: far below the second that a worker is waited for. */
 const lateMs = 900;
-let stack: ServingStack;
-let monitor: ServiceProcess;
+let stack: LoggedStack;
 let other: ServiceProcess;
 
 beforeAll(async () => {
-  const { KAFKA_BROKERS: brokers, CLICKHOUSE_URL } = getTestInfrastructure();
-  const fixture = join(projectRoot(), 'services/inference-worker/test/fixtures/binary.onnx');
-  const models = Object.fromEntries(names.map((name) => [name, fixture]));
-  stack = await startServingStack({ brokers, models, features: 3, workers: 2 });
-  monitor = await startService('monitor', brokers, { CLICKHOUSE_URL, ARTIFACTS_DIR: join(stack.folder, 'artifacts') });
+  const { KAFKA_BROKERS: brokers } = getTestInfrastructure();
+  const models = Object.fromEntries(names.map((name) => [name, fixture('binary')]));
+  stack = await startLoggedStack({ models, workers: 2 });
   other = await startService('inference-gateway', brokers, {
     INFERENCE_WORKER_ADDRESSES: stack.workers.map(({ grpcAddress }) => grpcAddress).join(','),
     FEATURE_STORE_ADDRESS: '127.0.0.1:1', // nobody there
@@ -35,7 +31,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await other?.kill('SIGTERM');
   await stack?.stop();
-  await monitor?.kill('SIGTERM');
 }, 60_000);
 
 /** So many more are answered. */

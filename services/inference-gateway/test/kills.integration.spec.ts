@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -13,9 +12,8 @@ import {
 import { type ErrorCode, MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
 import { fromServiceError } from '#libs/rpc/status.js';
-import { projectRoot } from '#libs/storage/sql-file.js';
-import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
-import { type ServingStack, startServingStack } from '#libs/testing/serving-stack.js';
+import { token } from '#libs/testing/service-process.js';
+import { fixture, type LoggedStack, startLoggedStack } from './logged-stack.js';
 import { randomOf } from './random.js';
 
 const kills = 20;
@@ -36,21 +34,16 @@ interface Asked {
 /** By request id. */
 const history = new Map<string, Asked>();
 const refusals = new Map<string, number>();
-let stack: ServingStack;
-let monitor: ServiceProcess;
+let stack: LoggedStack;
 const stop = new AbortController();
 let next = 0;
 
 beforeAll(async () => {
-  const { KAFKA_BROKERS: brokers, CLICKHOUSE_URL } = getTestInfrastructure();
-  const fixture = join(projectRoot(), 'services/inference-worker/test/fixtures/binary.onnx');
-  stack = await startServingStack({ brokers, models: { [endpoint]: fixture }, features: 3, workers: 2 });
-  monitor = await startService('monitor', brokers, { CLICKHOUSE_URL, ARTIFACTS_DIR: join(stack.folder, 'artifacts') });
+  stack = await startLoggedStack({ models: { [endpoint]: fixture('binary') }, workers: 2 });
 }, 120_000);
 
 afterAll(async () => {
   await stack.stop();
-  await monitor.kill('SIGTERM');
 }, 60_000);
 
 function ask(): { requestId: string; asked: Asked; request: ModelInferRequest } {

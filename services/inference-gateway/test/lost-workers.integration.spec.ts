@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -10,39 +9,33 @@ import { Rollout } from '#libs/contracts/generated/millrace/registry/v1/registry
 import { KafkaMessageLog } from '#libs/messaging/kafka-message-log.js';
 import { Wiring } from '#libs/messaging/wiring.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
-import { projectRoot } from '#libs/storage/sql-file.js';
 import { Logger } from '#libs/telemetry/logger.js';
-import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
-import { type ServingStack, startServingStack } from '#libs/testing/serving-stack.js';
+import { token } from '#libs/testing/service-process.js';
+import { fixture, type LoggedStack, startLoggedStack } from './logged-stack.js';
 
 const id = randomUUID().slice(0, 8);
 /** A candidate that is the live version again, and one that takes its worker with it where the first feature is 1000, which no check of a model on zeros sees. */
 const [equal, deadly] = [`equal-${id}`, `deadly-${id}`];
-const fixture = (name: string): string => join(projectRoot(), `services/inference-worker/test/fixtures/${name}.onnx`);
 const kills = 6;
 const callers = 6;
 
-let stack: ServingStack;
-let monitor: ServiceProcess;
+let stack: LoggedStack;
 let registry: KafkaMessageLog;
 let deaths = 0;
 const stopped = new AbortController();
 let supervising: Promise<void>;
 
 beforeAll(async () => {
-  const { KAFKA_BROKERS: brokers, CLICKHOUSE_URL } = getTestInfrastructure();
-  stack = await startServingStack({
-    brokers,
+  const { KAFKA_BROKERS: brokers } = getTestInfrastructure();
+  stack = await startLoggedStack({
     models: { [equal]: fixture('binary'), [deadly]: fixture('binary') },
     candidates: {
       [equal]: { file: fixture('binary'), rolloutId: equal },
       [deadly]: { file: fixture('deadly'), rolloutId: deadly },
     },
-    features: 3,
     workers: 1,
     gatewaySettings: { WORKER_TIMEOUT_MS: '8000' }, // a worker that has just begun may be slow, and is there
   });
-  monitor = await startService('monitor', brokers, { CLICKHOUSE_URL, ARTIFACTS_DIR: join(stack.folder, 'artifacts') });
   registry = new KafkaMessageLog('registry', brokers.split(','), new Wiring(), new Logger('registry', 'error'));
   await registry.publisher('rolloutsChanged').publish([equal, deadly].map((name) => rolloutOf(name, 'canary')));
   supervising = supervise();
@@ -54,7 +47,6 @@ afterAll(async () => {
   stopped.abort();
   await supervising;
   await stack?.stop();
-  await monitor?.kill('SIGTERM');
 }, 60_000);
 
 function rolloutOf(endpoint: string, state: string) {
@@ -140,7 +132,7 @@ async function eventually<T>(ask: () => Promise<T | undefined>, what: string): P
 }
 
 async function judgements(rolloutId: string): Promise<Judgement[]> {
-  const peer = new Peer(MonitorClient, 'monitor', monitor.grpcAddress, token);
+  const peer = new Peer(MonitorClient, 'monitor', stack.monitor.grpcAddress, token);
   const { judgements } = await peer.call((stub) => stub.getJudgements, { rolloutId, limit: 1_000 }, 10_000);
   peer.close();
   return judgements;

@@ -1,20 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient } from '@clickhouse/client';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import {
   GRPCInferenceServiceClient,
   ModelInferRequest,
   type ModelInferResponse,
 } from '#libs/contracts/generated/inference/v2/inference.js';
 import { fromServiceError } from '#libs/rpc/status.js';
-import { projectRoot } from '#libs/storage/sql-file.js';
-import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
-import { type ServingStack, startServingStack } from '#libs/testing/serving-stack.js';
+import { token } from '#libs/testing/service-process.js';
 import { until } from '#libs/testing/until.js';
+import { loggedPredictions } from './logged-predictions.js';
+import { fixture, type LoggedStack, startLoggedStack } from './logged-stack.js';
 import { randomOf } from './random.js';
 
 const kills = 6;
@@ -27,27 +24,20 @@ const history = new Map<string, string | undefined>();
 const refusals = new Map<string, number>();
 const stop = new AbortController();
 let [next, answered, broken] = [0, 0, 0];
-let stack: ServingStack;
-let monitor: ServiceProcess;
+let stack: LoggedStack;
 
 beforeAll(async () => {
-  const { KAFKA_BROKERS: brokers, CLICKHOUSE_URL } = getTestInfrastructure();
-  const fixture = join(projectRoot(), 'services/inference-worker/test/fixtures/binary.onnx');
   const gatewaySettings = { PROCESSES: '2' };
-  stack = await startServingStack({
-    brokers,
-    models: { [endpoint]: fixture },
-    features: 3,
+  stack = await startLoggedStack({
+    models: { [endpoint]: fixture('binary') },
     workers: 1,
     gatewaySettings,
   });
-  monitor = await startService('monitor', brokers, { CLICKHOUSE_URL, ARTIFACTS_DIR: join(stack.folder, 'artifacts') });
 }, 120_000);
 
 afterAll(async () => {
   stop.abort();
   await stack.stop();
-  await monitor.kill('SIGTERM');
 }, 60_000);
 
 /** One caller, over a connection of its own, which is one process's for as long as it lives. */
@@ -154,21 +144,10 @@ async function metricsText(): Promise<string> {
 }
 
 async function checkLog(): Promise<void> {
-  const clickhouse = createClient({ url: getTestInfrastructure().CLICKHOUSE_URL });
-  const query = `SELECT prediction_id, request_id FROM monitoring.predictions WHERE endpoint = {endpoint: String}`;
-  const read = async () =>
-    (await clickhouse.query({ query, query_params: { endpoint }, format: 'JSONEachRow' })).json<{
-      prediction_id: string;
-      request_id: string;
-    }>();
-  const requestOf = async () => new Map((await read()).map((row) => [row.prediction_id, row.request_id]));
-  await until(async () => {
-    const logged = await requestOf();
-    return [...history.values()].every((id) => logged.has(id!));
-  }, 'every answered prediction in the log');
+  const ids = new Set([...history.values()].map((id) => id!));
+  await loggedPredictions(endpoint, ids);
   await sleep(2_000); // what comes twice would come now
-  const rows = await read();
-  await clickhouse.close();
+  const rows = await loggedPredictions(endpoint, ids);
   const logged = new Map(rows.map((row) => [row.prediction_id, row.request_id]));
   expect(logged.size).toBe(rows.length);
   for (const [requestId, id] of history) expect(logged.get(id!)).toBe(requestId);

@@ -1,38 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { GRPCInferenceServiceClient, ModelInferRequest } from '#libs/contracts/generated/inference/v2/inference.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
-import { projectRoot } from '#libs/storage/sql-file.js';
-import { type ServiceProcess, startService, token } from '#libs/testing/service-process.js';
-import { type ServingStack, startServingStack } from '#libs/testing/serving-stack.js';
+import { token } from '#libs/testing/service-process.js';
 import { untilServed } from '#libs/testing/told-registry.js';
+import { fixture, type LoggedStack, startLoggedStack } from './logged-stack.js';
 import { loggedPredictions } from './logged-predictions.js';
 
 const endpoint = `cached-${randomUUID().slice(0, 8)}`;
-const fixture = (name: string) => join(projectRoot(), `services/inference-worker/test/fixtures/${name}.onnx`);
-let stack: ServingStack;
-let monitor: ServiceProcess;
+let stack: LoggedStack;
 let peer: Peer<GRPCInferenceServiceClient>;
 
 beforeAll(async () => {
-  const { KAFKA_BROKERS: brokers, CLICKHOUSE_URL } = getTestInfrastructure();
-  stack = await startServingStack({
-    brokers,
+  stack = await startLoggedStack({
     models: { [endpoint]: fixture('binary') },
-    features: 3,
     workers: 1,
     endpoint: { cache: { ttlMs: 60_000, maxEntries: 1_000 } },
   });
-  monitor = await startService('monitor', brokers, { CLICKHOUSE_URL, ARTIFACTS_DIR: join(stack.folder, 'artifacts') });
   peer = new Peer(GRPCInferenceServiceClient, 'gateway', stack.gateway.grpcAddress, token);
 }, 120_000);
 
 afterAll(async () => {
   peer?.close();
   await stack?.stop();
-  await monitor?.kill('SIGTERM');
 }, 60_000);
 
 interface Answered {

@@ -1,6 +1,6 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import { asyncBufferFromFile, parquetMetadataAsync, parquetSchema } from 'hyparquet';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
+import { parquetRows } from '#libs/storage/parquet-rows.js';
 import type { InputRow, Place } from '../domain/batch/input-row.js';
 
 const rowsAtOnce = 10_000;
@@ -22,15 +22,9 @@ export async function readParquetHead(path: string): Promise<{ names: string[]; 
 export async function* readParquet(path: string, start: Place): AsyncGenerator<InputRow> {
   let row = start.offset;
   try {
-    const file = await asyncBufferFromFile(path);
-    const metadata = await parquetMetadataAsync(file);
-    const total = Number(metadata.num_rows);
-    while (row < total) {
-      const rowEnd = Math.min(total, row + rowsAtOnce);
-      for (const columns of await parquetReadObjects({ file, metadata, compressors, rowStart: row, rowEnd })) {
-        row += 1;
-        yield { end: { offset: row, row, line: 0 }, columns: plain(columns) };
-      }
+    for await (const columns of parquetRows(path, row, rowsAtOnce)) {
+      row += 1;
+      yield { end: { offset: row, row, line: 0 }, columns: plain(columns) };
     }
   } catch (error) {
     throw unreadable(path, error);

@@ -13,6 +13,18 @@ import { answers } from './split.js';
 const unseen: Features['snapshot'] = [];
 const noFeatures = new Float32Array(0);
 
+/** The rows of one request on their way to scores. */
+interface Scoring {
+  readonly endpoint: LiveEndpoint;
+  /** The caller's vectors; undefined = they were fetched. */
+  readonly given: Float32Array | undefined;
+  readonly features: readonly Features[];
+  readonly trace: TraceContext | undefined;
+  readonly untilMs: number;
+  /** [rows], 1 = answered without a run; undefined = the endpoint has no response cache. */
+  readonly cached: Uint8Array | undefined;
+}
+
 /** Rows -> features -> scores: each row by the version that its sticky key falls to, and by the live one where the candidate fails. */
 export class Scorer {
   constructor(
@@ -39,10 +51,11 @@ export class Scorer {
     try {
       const features = await this.vectors(endpoint, asked, texts, byCandidate, trace, untilMs);
       const featuresMs = performance.now();
+      const scoring = { endpoint, given: asked.given, features, trace, untilMs, cached };
       const scores =
         byCandidate === undefined
-          ? await this.run(endpoint, endpoint, asked, features, undefined, trace, untilMs, cached)
-          : await this.runArms(endpoint, endpoint.candidate!, asked, features, byCandidate, trace, untilMs, cached);
+          ? await this.run(scoring, endpoint)
+          : await this.runArms(scoring, endpoint.candidate!, byCandidate);
       const timesMs = { features: featuresMs - startedMs, infer: performance.now() - featuresMs };
       return { scores, features, fallback: false, byCandidate, cached, timesMs };
     } catch (error) {
@@ -102,20 +115,12 @@ export class Scorer {
   }
 
   /** Both versions at once. Rows that the candidate fails go to the live one, and their mark is taken off. */
-  private async runArms(
-    endpoint: LiveEndpoint,
-    candidate: CandidateArm,
-    asked: RequestRows,
-    features: readonly Features[],
-    byCandidate: Uint8Array,
-    trace: TraceContext | undefined,
-    untilMs: number,
-    cached: Uint8Array | undefined,
-  ): Promise<Float32Array> {
-    const scores = new Float32Array(features.length);
+  private async runArms(scoring: Scoring, candidate: CandidateArm, byCandidate: Uint8Array): Promise<Float32Array> {
+    const { endpoint } = scoring;
+    const scores = new Float32Array(scoring.features.length);
     const fill = async (arm: Arm, rows: readonly number[]): Promise<void> => {
       if (rows.length === 0) return;
-      const part = await this.run(endpoint, arm, asked, features, rows, trace, untilMs, cached);
+      const part = await this.run(scoring, arm, rows);
       for (let i = 0; i < rows.length; i++) scores[rows[i]!] = part[i]!;
     };
     const theirs = rowsOf(byCandidate, 1);
@@ -129,16 +134,9 @@ export class Scorer {
     return scores;
   }
 
-  private async run(
-    endpoint: LiveEndpoint,
-    arm: Arm,
-    { given }: RequestRows,
-    features: readonly Features[],
-    rows: readonly number[] | undefined,
-    trace: TraceContext | undefined,
-    untilMs: number,
-    cached: Uint8Array | undefined,
-  ): Promise<Float32Array> {
+  /** @param rows which of them; undefined = all */
+  private async run(scoring: Scoring, arm: Arm, rows?: readonly number[]): Promise<Float32Array> {
+    const { endpoint, given, features, trace, untilMs, cached } = scoring;
     try {
       const columns = given === undefined ? arm.columns : undefined;
       const input = given !== undefined && rows === undefined ? given : inputOf(arm.version, columns, features, rows);

@@ -7,8 +7,10 @@ const maxKept = 1_000;
 export class BlockTraces {
   private readonly bySequence = new Map<number, TraceContext>();
 
-  keep(sequence: number, trace: TraceContext): void {
-    if (this.bySequence.size < maxKept) this.bySequence.set(sequence, trace);
+  /** @param logged what the block holds; the first that is traced counts, and of none nothing is kept */
+  keep(sequence: number, logged: readonly { readonly trace?: TraceContext | undefined }[]): void {
+    const trace = logged.find((one) => one.trace !== undefined)?.trace;
+    if (trace !== undefined && this.bySequence.size < maxKept) this.bySequence.set(sequence, trace);
   }
 
   find(sequence: number): TraceContext | undefined {

@@ -2,8 +2,7 @@ import { errorMessage } from '#libs/errors/millrace-error.js';
 import type { Publisher } from '#libs/messaging/message-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
-
-const batchBytes = 2 * 1024 * 1024;
+import { batchBytes, shipEntries } from './ship-entries.js';
 
 /**
  * Carries the logs of processes that are no more to Kafka, one after the other, as a log's own process would: an answered prediction that waits there is shipped, once. A shipped log is left as it is: should its
@@ -65,12 +64,10 @@ export class LeftOverLogs {
   }
 
   private async ship(wal: WriteAheadLog): Promise<void> {
-    const key = Buffer.from(wal.id);
     while (!isShipped(wal)) {
       const entries = await wal.readAfter(wal.shippedSequence, batchBytes);
       try {
-        await this.publisher.publish(entries.map(({ payload }) => ({ key, value: payload, headers: {} })));
-        await wal.markShipped(entries.at(-1)!.sequence);
+        await shipEntries(wal, this.publisher, entries, () => ({}));
       } catch (error) {
         this.logger.warn('left_over_log_not_shipped', { error: errorMessage(error), bytes: wal.bytes });
         if (this.stopped) return;

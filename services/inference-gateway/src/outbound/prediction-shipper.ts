@@ -6,12 +6,12 @@ import type { Readiness } from '#libs/telemetry/readiness.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import type { InferenceGatewayMetrics } from '../inference-gateway.metrics.js';
 import type { BlockTraces } from './block-traces.js';
+import { batchBytes, shipEntries } from './ship-entries.js';
 
-const batchBytes = 2 * 1024 * 1024;
 /** What comes within it travels together: a record costs Kafka more than its bytes. */
 const lingerMs = 50;
 
-/** Carries the write-ahead log to Kafka, in order. What was sent but not marked is sent again after a crash: the reader knows a block by its log and sequence. */
+/** Carries the write-ahead log to Kafka, in order. */
 export class PredictionShipper {
   private running: Promise<void> | undefined;
   private stopped = false;
@@ -37,7 +37,6 @@ export class PredictionShipper {
   }
 
   private async run(): Promise<void> {
-    const key = Buffer.from(this.wal.id);
     for (;;) {
       const entries = await this.wal.readAfter(this.wal.shippedSequence, batchBytes);
       if (entries.length === 0 && this.stopped) return;
@@ -46,10 +45,7 @@ export class PredictionShipper {
         continue;
       }
       try {
-        await this.publisher.publish(
-          entries.map(({ payload, sequence }) => ({ key, value: payload, headers: this.headersOf(sequence) })),
-        );
-        await this.wal.markShipped(entries.at(-1)!.sequence);
+        await shipEntries(this.wal, this.publisher, entries, (sequence) => this.headersOf(sequence));
         this.traces?.forget(entries.at(-1)!.sequence);
         this.metrics.shippedBlocks.inc(entries.length);
       } catch (error) {

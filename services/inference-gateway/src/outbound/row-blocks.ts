@@ -37,9 +37,9 @@ export class RowBlocks {
   private write(waiting: readonly Waiting[]): void {
     const sequence = this.wal.nextSequence;
     const block = `${this.wal.id}-${sequence}`;
-    const traced = this.traces && waiting.find(({ rows }) => rows.trace !== undefined)?.rows.trace;
-    if (traced !== undefined) this.traces?.keep(sequence, traced);
-    const { rows, firsts } = packed(waiting.map((one) => one.rows));
+    const requests = waiting.map((one) => one.rows);
+    this.traces?.keep(sequence, requests);
+    const { rows, firsts } = packed(requests);
     this.wal.append(PredictionBlock.encode({ ...nothingElse, walId: this.wal.id, sequence, rows }).finish()).then(
       () => {
         const nowMs = performance.now();

@@ -88,8 +88,7 @@ export class WalPredictionLog extends PredictionLog {
     const sequence = this.wal.nextSequence;
     const snapshots = new Map<Snapshot, number>();
     const [nowMs, wallMs] = [performance.now(), Date.now()];
-    const traced = this.traces && unlogged.find(({ trace }) => trace !== undefined)?.trace;
-    if (traced !== undefined) this.traces?.keep(sequence, traced);
+    this.traces?.keep(sequence, unlogged);
     const predictions = unlogged.map(({ prediction, snapshot, startedMs, payloadShare }, i) => {
       if (!snapshots.has(snapshot)) snapshots.set(snapshot, snapshots.size);
       prediction.predictionId = `${this.wal.id}-${sequence}-${i}`;

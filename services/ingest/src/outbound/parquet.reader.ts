@@ -1,7 +1,6 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import type { SourceSpec } from '#libs/definitions/definition-kinds.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
+import { parquetRows } from '#libs/storage/parquet-rows.js';
 import { type Place, problem, type SourceRow } from '../domain/source-rows.js';
 
 const rowsAtOnce = 20_000;
@@ -10,15 +9,9 @@ const rowsAtOnce = 20_000;
 export async function* readParquet(path: string, source: SourceSpec, start: Place): AsyncGenerator<SourceRow> {
   let { row } = start;
   try {
-    const file = await asyncBufferFromFile(path);
-    const metadata = await parquetMetadataAsync(file);
-    const total = Number(metadata.num_rows);
-    while (row < total) {
-      const rowEnd = Math.min(total, row + rowsAtOnce);
-      for (const columns of await parquetReadObjects({ file, metadata, compressors, rowStart: row, rowEnd })) {
-        row += 1;
-        yield toRow(row, columns);
-      }
+    for await (const columns of parquetRows(path, row, rowsAtOnce)) {
+      row += 1;
+      yield toRow(row, columns);
     }
   } catch (error) {
     throw problem(source, row + 1, errorMessage(error), error);
