@@ -113,7 +113,10 @@ describe('two versions of a tensor model', () => {
         ModelInferRequest.fromPartial({ modelName: bench.mixed, id, ...two }),
         5_000,
       );
-    const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(`r-${i}`)));
+    const answers = [];
+    // So many at once that no candidate has to stand back for them.
+    for (let from = 0; from < 100; from += 20)
+      answers.push(...(await Promise.all(Array.from({ length: 20 }, (_, i) => ask(`r-${from + i}`)))));
     const theirs = answers.filter(({ modelVersion }) => modelVersion === '2').length;
     expect(theirs).toBeGreaterThan(20);
     expect(theirs).toBeLessThan(80);
