@@ -1,12 +1,13 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { encodeMessage } from '#libs/contracts/encode-message.js';
 import {
   GRPCInferenceServiceService,
   type ModelConfigRequest,
-  type ModelInferResponse,
+  ModelInferResponse,
   type ModelMetadataRequest,
   type ModelReadyRequest,
   type ModelStatisticsRequest,
-  type ModelStreamInferResponse,
+  ModelStreamInferResponse,
   type RepositoryIndexRequest,
 } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
@@ -23,11 +24,19 @@ import { type ReadInferRequest, readInferMessage } from './read-infer-message.js
 import type { RouteTable } from './route-table.follower.js';
 import { serverMetadata } from './server-metadata.js';
 
-/** What the generated code reads with throws where nobody hears why. */
+/** What the generated code reads with throws where nobody hears why; and it makes room for each answer anew. */
 const definition = {
   ...GRPCInferenceServiceService,
-  modelInfer: { ...GRPCInferenceServiceService.modelInfer, requestDeserialize: readInferMessage },
-  modelStreamInfer: { ...GRPCInferenceServiceService.modelStreamInfer, requestDeserialize: readInferMessage },
+  modelInfer: {
+    ...GRPCInferenceServiceService.modelInfer,
+    requestDeserialize: readInferMessage,
+    responseSerialize: (answer: ModelInferResponse) => encodeMessage(ModelInferResponse, answer),
+  },
+  modelStreamInfer: {
+    ...GRPCInferenceServiceService.modelStreamInfer,
+    requestDeserialize: readInferMessage,
+    responseSerialize: (answer: ModelStreamInferResponse) => encodeMessage(ModelStreamInferResponse, answer),
+  },
 };
 
 /** Open Inference Protocol v2 in Triton's dialect. A model's name is an endpoint's name, its version a registered model's. */

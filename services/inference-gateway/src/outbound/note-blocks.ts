@@ -1,3 +1,4 @@
+import { encodeMessage } from '#libs/contracts/encode-message.js';
 import { PredictionBlock, type Unmirrored } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import type { Notes } from '../domain/ports.js';
@@ -45,7 +46,7 @@ export class NoteBlocks {
   private write(notes: Gathered): void {
     const block = PredictionBlock.create({ walId: this.wal.id, sequence: this.wal.nextSequence, ...notes });
     const size = notes.shadows.length + notes.failures.length + notes.unmirrored.length;
-    this.written = this.wal.append(PredictionBlock.encode(block).finish()).catch(() => this.onUnkept(size));
+    this.written = this.wal.append(encodeMessage(PredictionBlock, block)).catch(() => this.onUnkept(size));
   }
 }
 

@@ -1,3 +1,4 @@
+import { encodeMessage } from '#libs/contracts/encode-message.js';
 import { PredictionBlock, type PredictionRows } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import { float32Bytes } from '#libs/tensors/tensor-codec.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
@@ -40,7 +41,7 @@ export class RowBlocks {
     const requests = waiting.map((one) => one.rows);
     this.traces?.keep(sequence, requests);
     const { rows, firsts } = packed(requests);
-    this.wal.append(PredictionBlock.encode({ ...nothingElse, walId: this.wal.id, sequence, rows }).finish()).then(
+    this.wal.append(encodeMessage(PredictionBlock, { ...nothingElse, walId: this.wal.id, sequence, rows })).then(
       () => {
         const nowMs = performance.now();
         for (const [i, one] of waiting.entries()) {

@@ -1,3 +1,4 @@
+import { encodeMessage } from '#libs/contracts/encode-message.js';
 import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import type { Unkept } from '../domain/feedback.js';
@@ -35,7 +36,7 @@ export class WalFeedbackLog extends FeedbackLog {
       .flatMap((one) => one.feedback)
       .map((one, i) => ({ ...one, feedbackId: `${walId}-${sequence}-f${i}` }));
     const block = PredictionBlock.fromPartial({ walId, sequence, feedback });
-    this.wal.append(PredictionBlock.encode(block).finish()).then(
+    this.wal.append(encodeMessage(PredictionBlock, block)).then(
       () => {
         let first = 0;
         for (const one of waiting)

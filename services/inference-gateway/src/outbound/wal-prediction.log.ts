@@ -1,3 +1,4 @@
+import { encodeMessage } from '#libs/contracts/encode-message.js';
 import { PredictionBlock } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import {
@@ -66,7 +67,7 @@ export class WalPredictionLog extends PredictionLog {
 
   private write(waiting: readonly Waiting[]): void {
     const { block, ids } = this.block(waiting.flatMap(({ predictions }) => predictions));
-    this.wal.append(PredictionBlock.encode(block).finish()).then(
+    this.wal.append(encodeMessage(PredictionBlock, block)).then(
       () => {
         const nowMs = performance.now();
         let first = 0;

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { Metadata } from '@grpc/grpc-js';
 import type { OnModuleInit } from '@nestjs/common';
+import { encodeMessage } from '#libs/contracts/encode-message.js';
 import {
   type InferBatch,
   InferenceWorkerService,
-  type InferResult,
+  InferResult,
   type PrepareRequest,
   PrepareResponse,
   type TensorSpec as WireTensorSpec,
@@ -20,6 +21,14 @@ import type { WorkerObserver } from '../domain/ports.js';
 import { faultErrors } from './fault-errors.js';
 import { InferStream } from './infer-stream.js';
 
+const definition = {
+  ...InferenceWorkerService,
+  infer: {
+    ...InferenceWorkerService.infer,
+    responseSerialize: (result: InferResult) => encodeMessage(InferResult, result),
+  },
+};
+
 export class InferenceWorkerGrpc implements OnModuleInit {
   constructor(
     private readonly server: GrpcServer,
@@ -30,7 +39,7 @@ export class InferenceWorkerGrpc implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.server.addService(InferenceWorkerService, {
+    this.server.addService(definition, {
       infer: handle.duplex<InferBatch, InferResult>((stream, { messageSpan }) => {
         // Who asks knows from the headers that somebody is here, before there is an answer to bring them.
         stream.sendMetadata(new Metadata());
