@@ -82,16 +82,11 @@ export class ServiceModule {
       {
         provide: GrpcServer,
         useFactory: () =>
-          new GrpcServer(
-            settings.GRPC_LISTEN,
-            guard,
-            readiness,
-            logger,
-            settings.DRAIN_GRACE_MS,
-            tracing,
-            settings.GRPC_MAX_MESSAGE_BYTES,
-            settings.GRPC_MAX_CONNECTION_AGE_MS,
-          ),
+          new GrpcServer(settings.GRPC_LISTEN, guard, readiness, logger, settings.DRAIN_GRACE_MS, tracing, {
+            maxMessageBytes: settings.GRPC_MAX_MESSAGE_BYTES,
+            maxConnectionAgeMs: settings.GRPC_MAX_CONNECTION_AGE_MS,
+            transport: settings.GRPC_TRANSPORT,
+          }),
       },
     ];
     return { module: ServiceModule, global: true, controllers: [OperationsController], providers, exports: providers };

@@ -13,6 +13,7 @@ export class FrameReader {
 
   /** @throws ConnectionError where a frame is larger than we take, and what `take` throws */
   feed(chunk: Buffer): void {
+    if (this.stopped) return;
     let at = this.partial === undefined ? 0 : this.complete(this.partial, chunk);
     while (!this.stopped && chunk.length - at >= frameHeaderBytes) {
       const end = at + frameHeaderBytes + payloadBytes(chunk, at);
@@ -56,6 +57,9 @@ export class FrameReader {
 function payloadBytes(bytes: Buffer, at: number): number {
   const length = bytes.readUIntBE(at, 3);
   if (length > maxFrameBytes)
-    throw new ConnectionError(errorCode.frameSizeError, `a frame of ${length} bytes, at most ${maxFrameBytes} are taken`);
+    throw new ConnectionError(
+      errorCode.frameSizeError,
+      `a frame of ${length} bytes, at most ${maxFrameBytes} are taken`,
+    );
   return length;
 }

@@ -1,5 +1,6 @@
 import { ConnectionError, errorCode, frameFlag } from './frame.js';
-import { HpackDecoder, HpackError, type HeaderList } from './hpack-decoder.js';
+import { HpackDecoder, type HeaderList } from './hpack-decoder.js';
+import { HpackError } from './hpack-error.js';
 
 /** Of one block as it comes, packed, bytes: four times the list that it may be. More cannot be passed over, for the table would not be in step. */
 const maxBlockBytes = 65_536;

@@ -21,6 +21,8 @@ const maxHeaderListBytes = 16_384;
 const prefaceMs = 10_000;
 /** How long it has to answer the ping that comes with our leaving. */
 const leavingMs = 1_000;
+/** How long what we send last may take. */
+const lastWordsMs = 1_000;
 const leavingPing = Buffer.from('leaving.');
 
 export interface ConnectionOwner {
@@ -109,6 +111,10 @@ export class Http2Connection implements StreamKeeper {
     this.close(stream, true);
   }
 
+  abandonedBegins(): void {
+    this.abandoned += 1;
+  }
+
   abandonedIsOver(): void {
     this.abandoned -= 1;
   }
@@ -164,6 +170,7 @@ export class Http2Connection implements StreamKeeper {
     this.sender.goaway(this.lastPeerId, why.code);
     this.sender.flush();
     this.socket.destroySoon();
+    setTimeout(() => this.socket.destroy(), lastWordsMs).unref(); // whoever reads nothing does not hear it
   }
 
   private over(): void {
@@ -318,8 +325,6 @@ export class Http2Connection implements StreamKeeper {
     if (this.isServer) this.guard.reset();
     if (stream === undefined) return;
     this.close(stream, false);
-    stream.isAbandoned = true;
-    this.abandoned += 1;
     stream.owner.aborted(payload.readUInt32BE(0));
   }
 

@@ -1,5 +1,13 @@
 import type { Socket } from 'node:net';
-import { ConnectionError, defaultWindowBytes, errorCode, frameFlag, frameType, maxInt31 } from './frame.js';
+import {
+  ConnectionError,
+  defaultWindowBytes,
+  errorCode,
+  frameFlag,
+  frameType,
+  maxFrameBytes,
+  maxInt31,
+} from './frame.js';
 import { type Http2Stream, noTrailers, type StreamSender } from './http2-stream.js';
 import { Outbox } from './outbox.js';
 import type { PeerSettings } from './peer-settings.js';
@@ -31,10 +39,17 @@ export class Http2Sender implements StreamSender {
 
   headers(stream: Http2Stream, block: Buffer, end: boolean): void {
     if (block === noTrailers) return this.outbox.frame(frameType.data, frameFlag.endStream, stream.id, block);
-    const flags = end ? frameFlag.endHeaders | frameFlag.endStream : frameFlag.endHeaders;
-    if (!this.peer.isTableSmaller) return this.outbox.frame(frameType.headers, flags, stream.id, block);
+    const whole = this.peer.isTableSmaller ? Buffer.concat([emptyTable, block]) : block;
     this.peer.isTableSmaller = false;
-    this.outbox.frame(frameType.headers, flags, stream.id, emptyTable, block);
+    const flags = end ? frameFlag.endStream : 0;
+    if (whole.length <= maxFrameBytes)
+      return this.outbox.frame(frameType.headers, flags | frameFlag.endHeaders, stream.id, whole);
+    this.outbox.frame(frameType.headers, flags, stream.id, whole.subarray(0, maxFrameBytes));
+    for (let at = maxFrameBytes; at < whole.length; at += maxFrameBytes) {
+      const isLast = at + maxFrameBytes >= whole.length;
+      const part = whole.subarray(at, at + maxFrameBytes);
+      this.outbox.frame(frameType.continuation, isLast ? frameFlag.endHeaders : 0, stream.id, part);
+    }
   }
 
   data(stream: Http2Stream, first: Uint8Array, second: Uint8Array): void {
@@ -115,7 +130,7 @@ export class Http2Sender implements StreamSender {
 
   private takeTurn(stream: Http2Stream): void {
     const queue = stream.queue!;
-    for (let turn = turnBytes; queue.pieces.length > 0; ) {
+    for (let turn = turnBytes; queue.pieces.length > 0;) {
       const piece = queue.pieces[0]!;
       const length = Math.min(piece.length, turn, this.window, stream.sendWindow, this.peer.maxFrameBytes);
       if (length <= 0 || this.outbox.isFull) return;

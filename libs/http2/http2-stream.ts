@@ -27,6 +27,8 @@ export interface StreamSender {
 export interface StreamKeeper {
   ended(stream: Http2Stream): void;
   reset(stream: Http2Stream, code: number): void;
+  /** A stream is over whose work is not. */
+  abandonedBegins(): void;
   abandonedIsOver(): void;
 }
 
@@ -45,14 +47,13 @@ export class Http2Stream {
   localEnded = false;
   remoteEnded = false;
   isClosed = false;
-  /** The peer has reset it while it was worked on: it counts until the work is over. */
-  isAbandoned = false;
   /** Of content-length; undefined = not told. */
   expectedBytes: number | undefined;
   /** Its headers, of a stream of ours, have come. */
   hasAnswer = false;
   receiveWindow = streamWindowBytes;
   private consumedBytes = 0;
+  private isAbandoned = false;
 
   /** @param sendWindow bytes that the peer takes; may become negative */
   constructor(
@@ -110,6 +111,13 @@ export class Http2Stream {
     if (this.expectedBytes === undefined) return false;
     this.expectedBytes -= bytes;
     return !(this.expectedBytes >= 0) || (end && this.expectedBytes > 0);
+  }
+
+  /** It is over, and what it asked for is still worked on: until `workIsOver` it counts as one of the streams that the peer has open. */
+  isStillWorkedOn(): void {
+    if (this.isAbandoned) return;
+    this.isAbandoned = true;
+    this.keeper.abandonedBegins();
   }
 
   /** The work for it is over, whether anybody waited for it or not. */

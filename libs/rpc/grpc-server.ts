@@ -1,8 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import {
-  Server as GrpcCoreServer,
-  ServerCredentials,
   type Metadata,
+  type Server as GrpcCoreServer,
   status,
   type ServiceDefinition,
   type UntypedServiceImplementation,
@@ -24,15 +23,20 @@ import type { Readiness } from '#libs/telemetry/readiness.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { GrpcJsTransport } from './grpc-js-transport.js';
+import type { Gate, GrpcTransport, GrpcTransportName, GrpcTransportOptions } from './grpc-transport.js';
 import { readTraceparents, type RpcSpan, startServerSpan, traceOfMetadata } from './rpc-spans.js';
 import { reflectedFiles } from './reflected-files.js';
 import { endAtExpiry, pump } from './served-streams.js';
-import { type Gate, shedAtTheDoor } from './shed-at-the-door.js';
 import { toServiceError } from './status.js';
-import { blameUnreadableRequests } from './unreadable-requests.js';
+import { WireTransport } from './wire/wire-transport.js';
 
-/** Of one message, as it comes and unpacked. */
-const maxMessageBytes = 8 * 1024 * 1024;
+export interface GrpcServerOptions extends GrpcTransportOptions {
+  readonly transport: GrpcTransportName;
+}
+
+const defaults: GrpcServerOptions = { maxMessageBytes: 8 * 1024 * 1024, maxConnectionAgeMs: 0, transport: 'grpc-js' };
+const transports = { 'grpc-js': GrpcJsTransport, wire: WireTransport };
 
 export interface CallContext {
   readonly caller: Caller;
@@ -89,11 +93,11 @@ export const handle = {
 };
 
 /**
- * The gRPC side of a service, started and stopped by Nest as a custom transport over one plain grpc-js server. Every call is authenticated and held against its access rule, every thrown
+ * The gRPC side of a service, started and stopped by Nest as a custom transport over one of two transports. Every call is authenticated and held against its access rule, every thrown
  * MillraceError becomes its status, health and reflection are served. Every method of a definition must have a handler.
  */
 export class GrpcServer extends Server implements CustomTransportStrategy {
-  private readonly server: GrpcCoreServer;
+  private readonly carrier: GrpcTransport;
   private readonly gates = new Map<string, Gate>();
   private closed: Promise<void> | undefined;
   private readonly duplexes = new Map<ServerDuplexStream<never, never>, Drain | undefined>();
@@ -105,22 +109,12 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     private readonly log: Logger,
     private readonly drainGraceMs: number,
     private readonly tracing: Tracing = tracingOff,
-    maxBytes = maxMessageBytes,
-    maxConnectionAgeMs = 0,
+    options: Partial<GrpcServerOptions> = {},
   ) {
     super();
     assertLoopback(address);
-    this.server = new GrpcCoreServer({
-      'grpc.max_receive_message_length': maxBytes,
-      'grpc.max_send_message_length': -1,
-      'grpc.max_concurrent_streams': 1_000,
-      'grpc.enable_channelz': 0,
-      'grpc-node.max_session_memory': 64,
-      // Give or take a tenth, which grpc-js draws, so that what connected at once does not come back at once. Calls and streams on it are answered to their end.
-      ...(maxConnectionAgeMs > 0 && { 'grpc.max_connection_age_ms': maxConnectionAgeMs }),
-      interceptors: [blameUnreadableRequests],
-    });
-    shedAtTheDoor(this.server, this.gates);
+    const all = { ...defaults, ...options };
+    this.carrier = new transports[all.transport](this.gates, all);
     this.addHealth();
   }
 
@@ -133,7 +127,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
       const rule = open.includes(name) ? undefined : ruleOf(definition[name]!.path);
       return [name, this.wrap(handlers[name]!, rule)];
     });
-    this.server.addService(definition, Object.fromEntries(wrapped) as UntypedServiceImplementation);
+    this.carrier.addService(definition, Object.fromEntries(wrapped) as UntypedServiceImplementation);
   }
 
   /** Before a call of this method is read, let alone decoded, the gate is asked whether it may come in: a refusal costs little more than the stream it comes by. @param path e.g. /inference.GRPCInferenceService/ModelInfer */
@@ -143,14 +137,16 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
 
   /** Serves grpc.reflection.v1 and v1alpha for files of proto/, e.g. `millrace/ingest/v1/ingest.proto`; once a server. */
   addReflection(protoFile: string | string[], protoFolder: string): void {
-    new ReflectionService(reflectedFiles(protoFile, protoFolder)).addToServer(this.server);
+    new ReflectionService(reflectedFiles(protoFile, protoFolder)).addToServer(
+      this.carrier as unknown as GrpcCoreServer,
+    );
   }
 
   listen(callback: (error?: unknown) => void): void {
-    this.server.bindAsync(this.address, ServerCredentials.createInsecure(), (error) => {
-      if (error) callback(new Error(`cannot listen on ${this.address} (GRPC_LISTEN): ${error.message}`));
-      else callback();
-    });
+    this.carrier.listen(this.address).then(
+      () => callback(),
+      (error: Error) => callback(new Error(`cannot listen on ${this.address} (GRPC_LISTEN): ${error.message}`)),
+    );
   }
 
   /** Lets calls in flight finish within the grace; streams are ended with UNAVAILABLE, for an open one would hold the server for ever: those that can drain when they have. */
@@ -169,10 +165,10 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     }
     return new Promise((resolve) => {
       const force = setTimeout(() => {
-        this.server.forceShutdown();
+        this.carrier.stop();
         resolve();
       }, this.drainGraceMs);
-      this.server.tryShutdown(() => {
+      void this.carrier.drain().then(() => {
         clearTimeout(force);
         resolve();
       });
@@ -184,7 +180,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
   }
 
   override unwrap<T>(): T {
-    return this.server as T;
+    return this.carrier as T;
   }
 
   /** @param rule undefined = open to everybody */
@@ -270,7 +266,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     let context: ServedContext;
     try {
       const caller =
-        rule === undefined ? anonymous : this.guard.authenticate(call.metadata.get('authorization')[0]?.toString());
+        rule === undefined ? anonymous : this.guard.authenticate(this.carrier.headerOf(call, 'authorization'));
       if (caller instanceof Promise)
         return void caller.then((one) => this.checked(call, request, rule, one, isDuplex)).then(run, refuse);
       context = this.checked(call, request, rule, caller, isDuplex);
@@ -358,7 +354,10 @@ function contextOf(call: AnyCall, caller: Caller, traced: Traced): ServedContext
   return {
     ...traced,
     caller,
-    metadata: call.metadata,
+    // Also made on first use, by a transport that can.
+    get metadata(): Metadata {
+      return call.metadata;
+    },
     deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
     // Made on first use: an AbortController a call is a measurable cost on the hot path.
     get signal(): AbortSignal {

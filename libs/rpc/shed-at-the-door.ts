@@ -1,10 +1,8 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
-import { type MillraceError } from '#libs/errors/millrace-error.js';
+import type { MillraceError } from '#libs/errors/millrace-error.js';
+import type { Gate } from './grpc-transport.js';
 import { boundedText } from './status.js';
-
-/** Undefined = come in. Asked for each call as it arrives: must be quick, and not throw. */
-export type Gate = () => MillraceError | undefined;
 
 type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 

@@ -1,0 +1,194 @@
+import { type Metadata, type MethodDefinition, status } from '@grpc/grpc-js';
+import type { HeaderList } from '#libs/http2/hpack-decoder.js';
+import type { Http2Stream, StreamOwner } from '#libs/http2/http2-stream.js';
+import { errorMessage } from '#libs/errors/millrace-error.js';
+import { answerHeaders, headersWith, okTrailers, statusBlock } from './answer-blocks.js';
+import { decompress } from './decompress.js';
+import { type HeldBytes, MessageReader, MessageRefused, type MessageSink } from './message-reader.js';
+import { valueOf } from '#libs/http2/message-head.js';
+import { metadataOf, type RequestHead } from './request-head.js';
+
+export type Method = MethodDefinition<unknown, unknown>;
+
+/** What all calls of a server are bounded by. */
+export interface CallLimits {
+  /** Of one message, as it comes and unpacked. */
+  readonly maxMessageBytes: number;
+  readonly held: HeldBytes;
+}
+
+/** What a status is made of. */
+export interface CallStatus {
+  readonly code: status;
+  readonly details: string;
+  readonly metadata?: Metadata | null | undefined;
+}
+
+/** What a timer can wait. */
+const maxTimerMs = 2 ** 31 - 1;
+/** In front of every message. Copied as it is sent, so one does for all. */
+const prefix = Buffer.alloc(5);
+
+/**
+ * One call at a server: its stream as messages and a status. Ends once, by whoever is first: the handler, its deadline, or the caller who goes away. What kind of call it is says what becomes of its
+ * messages.
+ */
+export abstract class WireCall implements StreamOwner, MessageSink {
+  /** Answered, or given up: nothing more is sent, and what comes is not read. */
+  protected isOver = false;
+  /** Of messages that wait for the handler, as they came, with their prefixes. */
+  protected waitingBytes = 0;
+  private readonly reader: MessageReader;
+  private timer: NodeJS.Timeout | undefined;
+  private hasHeaders = false;
+  private ownMetadata: Metadata | undefined;
+
+  constructor(
+    protected readonly stream: Http2Stream,
+    private readonly requestHeaders: HeaderList,
+    private readonly head: RequestHead,
+    protected readonly method: Method,
+    protected readonly limits: CallLimits,
+  ) {
+    stream.owner = this;
+    this.reader = new MessageReader(this, limits.maxMessageBytes, limits.held);
+    this.keepDeadline();
+  }
+
+  get metadata(): Metadata {
+    return (this.ownMetadata ??= metadataOf(this.requestHeaders));
+  }
+
+  /** The first of that name, without making metadata of all. */
+  header(name: string): string | undefined {
+    return valueOf(this.requestHeaders, name);
+  }
+
+  getPath(): string {
+    return this.head.path;
+  }
+
+  /** Epoch ms; Infinity = none. */
+  getDeadline(): number {
+    return this.head.deadlineMs;
+  }
+
+  // ---- what the caller sends
+
+  abstract received(message: Buffer, isCompressed: boolean): void;
+  /** Nothing follows. */
+  protected abstract halfClosed(): void;
+  /** It is over; told a moment after. */
+  protected abstract left(): void;
+  /** Whether what was asked for is still worked on, though nobody waits any more. */
+  protected abstract get isWorking(): boolean;
+  abstract drained(): void;
+
+  data(bytes: Buffer, end: boolean): void {
+    if (this.isOver) return;
+    const waitedBefore = this.waitingBytes;
+    try {
+      this.reader.feed(bytes);
+    } catch (error) {
+      return this.refuse(error);
+    }
+    // A message that was long on its way is given back part by part, and taken again when it waits as a whole.
+    this.stream.consumed(bytes.length - (this.waitingBytes - waitedBefore));
+    if (end && !this.isOver) this.lastCame();
+  }
+
+  /** Trailers of a request: gRPC has none, and what they end is ended. */
+  headers(_headers: HeaderList, end: boolean): void {
+    if (end && !this.isOver) this.lastCame();
+  }
+
+  aborted(): void {
+    if (this.isOver) return;
+    this.finish();
+  }
+
+  private lastCame(): void {
+    if (this.reader.isWithin)
+      this.sendStatus({ code: status.INVALID_ARGUMENT, details: 'the request ends within a message' });
+    else this.halfClosed();
+  }
+
+  // ---- what the caller gets
+
+  /** Once, and before the first message. */
+  sendMetadata(metadata?: Metadata): void {
+    if (this.hasHeaders || this.isOver) return;
+    this.hasHeaders = true;
+    this.stream.sendHeaders(metadata === undefined ? answerHeaders : headersWith(metadata));
+  }
+
+  /** @returns whether it went out, as far as the caller's windows are concerned: false = wait until it is drained, or the call is over */
+  sendMessage(message: unknown): boolean {
+    if (this.isOver) return true;
+    let bytes: Buffer;
+    try {
+      bytes = this.method.responseSerialize(message);
+    } catch (error) {
+      this.sendStatus({ code: status.INTERNAL, details: `Error serializing response: ${errorMessage(error)}` });
+      return true;
+    }
+    this.sendMetadata();
+    prefix.writeUInt32BE(bytes.length, 1);
+    this.stream.send(prefix, bytes);
+    return this.stream.queuedBytes === 0;
+  }
+
+  sendStatus({ code, details, metadata }: CallStatus): void {
+    if (this.isOver) return;
+    if (!this.hasHeaders) this.stream.sendHeaders(statusBlock(code, details, metadata, true), true);
+    else if (code === status.OK && !metadata) this.stream.sendTrailers(okTrailers);
+    else this.stream.sendTrailers(statusBlock(code, details, metadata, false));
+    this.finish();
+  }
+
+  /** What was asked for is answered, or nobody works on it any more. */
+  protected workIsOver(): void {
+    this.stream.workIsOver();
+  }
+
+  /** @returns the message, or, of a compressed one, its promise @throws MessageRefused */
+  protected decode(message: Buffer, isCompressed: boolean): unknown {
+    if (!isCompressed) return this.deserialized(message);
+    return decompress(message, this.head.encoding, this.limits.maxMessageBytes).then((bytes) =>
+      this.deserialized(bytes),
+    );
+  }
+
+  /** Ends the call by what is wrong with its request. */
+  protected refuse(error: unknown): void {
+    if (!(error instanceof MessageRefused)) throw error;
+    this.sendStatus(error);
+  }
+
+  private deserialized(bytes: Buffer): unknown {
+    try {
+      return this.method.requestDeserialize(bytes);
+    } catch {
+      // Of what the bytes say nothing can be repeated.
+      throw new MessageRefused(status.INVALID_ARGUMENT, 'the request is not a protobuf message of this method');
+    }
+  }
+
+  private keepDeadline(): void {
+    const { deadlineMs } = this.head;
+    if (deadlineMs === Number.POSITIVE_INFINITY) return;
+    const leftMs = Math.max(0, deadlineMs - Date.now());
+    if (leftMs > maxTimerMs) return;
+    this.timer = setTimeout(() => this.sendStatus(deadlineExceeded), Math.ceil(leftMs));
+  }
+
+  private finish(): void {
+    this.isOver = true;
+    clearTimeout(this.timer);
+    this.reader.drop();
+    if (this.isWorking) this.stream.isStillWorkedOn();
+    this.left();
+  }
+}
+
+const deadlineExceeded = { code: status.DEADLINE_EXCEEDED, details: 'Deadline exceeded' };
