@@ -89,6 +89,11 @@ export class Http2Connection implements StreamKeeper {
   /** Says that we leave, takes streams until the peer knows, and ends the connection when those that are open are over. */
   leave(): void {
     if (this.leavingWhen !== undefined || this.socket.destroyed) return;
+    if (!this.isServer) {
+      this.leavingWhen = 'now'; // nobody opens streams to us
+      this.sender.goaway(0, errorCode.noError);
+      return this.endIfIdle();
+    }
     this.leavingWhen = 'soon';
     this.sender.goaway(maxInt31, errorCode.noError);
     this.sender.control(frameType.ping, 0, leavingPing);

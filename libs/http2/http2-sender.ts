@@ -9,7 +9,7 @@ import {
   maxInt31,
 } from './frame.js';
 import { type Http2Stream, noTrailers, type StreamSender } from './http2-stream.js';
-import { Outbox } from './outbox.js';
+import { Outbox, worthNoCopy } from './outbox.js';
 import type { PeerSettings } from './peer-settings.js';
 
 /** What waits to be sent to one peer, bytes: one that reads nothing is dropped there. */
@@ -61,11 +61,13 @@ export class Http2Sender implements StreamSender {
       return;
     }
     stream.queue ??= { pieces: [], trailers: undefined };
-    stream.queue.pieces.push(Buffer.concat([first, second]));
+    if (length < worthNoCopy) stream.queue.pieces.push(Buffer.concat([first, second]));
+    else stream.queue.pieces.push(Buffer.from(first), second);
     stream.queuedBytes += length;
     this.queuedBytes += length;
     this.waiting.add(stream);
-    if (this.queuedBytes + this.outbox.unsentBytes > maxUnsentBytes)
+    // One message may be larger.
+    if (this.queuedBytes - length + this.outbox.unsentBytes > maxUnsentBytes)
       this.drop(new ConnectionError(errorCode.enhanceYourCalm, 'the peer does not read what it asked for'));
     else this.takeTurn(stream);
   }

@@ -34,7 +34,7 @@ export interface StreamKeeper {
 
 /** What has to be done for a stream before its windows let it. */
 interface Queue {
-  readonly pieces: Buffer[];
+  readonly pieces: Uint8Array[];
   /** A block that ends the stream after the pieces. */
   trailers: Buffer | undefined;
 }

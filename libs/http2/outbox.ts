@@ -5,7 +5,7 @@ const smallestRoom = 2_048;
 /** Frames are gathered into pieces of at most that, bytes. */
 const largestRoom = 65_536;
 /** What is at least so large is handed to the socket as it is, bytes: a copy would cost more than one more piece of a write. */
-const worthNoCopy = 8_192;
+export const worthNoCopy = 8_192;
 /** Beyond that the socket is full, bytes: messages wait with their stream, where they can be counted. */
 const fullBytes = 1_048_576;
 

@@ -5,13 +5,17 @@ import {
   type ClientOptions,
   credentials,
   Metadata,
+  type MethodDefinition,
   type ServiceError,
   type ChannelCredentials,
 } from '@grpc/grpc-js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
+import type { GrpcTransportName } from './grpc-transport.js';
+import type { MessageStream } from './message-stream.js';
 import { type RpcSpan, startClientSpan, withTrace } from './rpc-spans.js';
 import { fromServiceError } from './status.js';
+import { WireClientStream } from './wire/wire-client-stream.js';
 
 type ClientConstructor<C> = new (
   address: string,
@@ -105,6 +109,14 @@ export class Peer<C extends Client> {
       span?.end();
       call.cancel();
     }
+  }
+
+  /** Opens a call with messages both ways: over a connection of its own, where the transport is ours. */
+  openStream<Q, A>(method: MethodDefinition<Q, A>, transport: GrpcTransportName): MessageStream<Q, A> {
+    const { path, requestSerialize, responseDeserialize } = method;
+    return transport === 'wire'
+      ? new WireClientStream(this.address, method, this.metadata)
+      : this.stub.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, this.metadata);
   }
 
   private startSpan(method: unknown, trace: TraceContext | undefined): RpcSpan | undefined {

@@ -37,7 +37,8 @@ export function refusalBlock({ grpcStatus, code, message, retryAfterMs }: Millra
   return encodeHeaders([...head, ...pairs, 'millrace-code', code, ...retry]);
 }
 
-function pairsOf(metadata: Metadata): string[] {
+/** As headers: the bytes of `-bin` in base64. */
+export function pairsOf(metadata: Metadata): string[] {
   return Object.entries(metadata.toHttp2Headers()).flatMap(([name, values]) =>
     [values ?? []].flat().flatMap((value) => [name, String(value)]),
   );

@@ -3,19 +3,18 @@ import { status } from '@grpc/grpc-js';
 const prefixBytes = 5;
 /** What a message that has not come whole gets at first, bytes: whoever announces a large one has to send it to have room kept for it. */
 const firstRoomBytes = 65_536;
-/** What one connection's messages that are not whole, or wait for their reader, may hold, bytes. */
-const maxHeldBytes = 64 * 1_048_576;
-
-/** What the messages of one connection hold, bytes. */
+/** What the messages of one connection hold that are not whole, or wait for their reader, bytes. */
 export class HeldBytes {
   private held = 0;
 
+  constructor(private readonly maxBytes: number) {}
+
   /** @throws MessageRefused where it is too much */
   take(bytes: number): void {
-    if (this.held + bytes > maxHeldBytes)
+    if (this.held + bytes > this.maxBytes)
       throw new MessageRefused(
         status.RESOURCE_EXHAUSTED,
-        `messages of one connection hold more than ${maxHeldBytes} bytes`,
+        `messages of one connection hold more than ${this.maxBytes} bytes`,
       );
     this.held += bytes;
   }

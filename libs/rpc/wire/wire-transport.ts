@@ -4,6 +4,7 @@ import type { HeaderList } from '#libs/http2/hpack-decoder.js';
 import { Http2Connection } from '#libs/http2/http2-connection.js';
 import type { Http2Stream } from '#libs/http2/http2-stream.js';
 import type { Gate, GrpcTransport, GrpcTransportOptions } from '../grpc-transport.js';
+import { splitAddress } from '../split-address.js';
 import { headersTooLarge, notGrpc, refusalBlock, statusBlock } from './answer-blocks.js';
 import { HeldBytes } from './message-reader.js';
 import { ServerStreamCall, type ServerStreamHandler, UnaryCall, type UnaryHandler } from './one-request-call.js';
@@ -13,6 +14,8 @@ import type { CallLimits, Method } from './wire-call.js';
 
 type Begin = (stream: Http2Stream, headers: HeaderList, head: RequestHead, limits: CallLimits) => void;
 
+/** What the messages of one connection may hold before they are handled, bytes; more where messages are large. */
+const leastHeldBytes = 64 * 1_048_576;
 const nothing = Buffer.alloc(0);
 
 /** gRPC served over sockets of our own: some 4 us a call, where the stock server of Node takes 40. */
@@ -42,9 +45,7 @@ export class WireTransport implements GrpcTransport {
   }
 
   listen(address: string): Promise<void> {
-    const colon = address.lastIndexOf(':');
-    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
-    const port = Number(address.slice(colon + 1));
+    const { host, port } = splitAddress(address);
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen(port, host, () => {
@@ -67,7 +68,9 @@ export class WireTransport implements GrpcTransport {
   }
 
   private accept(socket: Socket): void {
-    const limits = { maxMessageBytes: this.options.maxMessageBytes, held: new HeldBytes() };
+    const { maxMessageBytes } = this.options;
+    const maxHeld = Math.max(leastHeldBytes, 2 * maxMessageBytes);
+    const limits = { maxMessageBytes, held: new HeldBytes(maxHeld) };
     const connection: Http2Connection = new Http2Connection(socket, true, {
       opened: (stream, headers, end) => this.opened(stream, headers, end, limits),
       leaving: () => {},

@@ -93,6 +93,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       settings.FEATURES_TIMEOUT_MS,
       metrics,
       tracing,
+      settings.GRPC_TRANSPORT,
     );
     this.workers = new WorkerPoolClient(
       settings.INFERENCE_WORKER_ADDRESSES,
@@ -100,6 +101,7 @@ class InferenceGateway implements OnApplicationBootstrap, BeforeApplicationShutd
       settings.WORKER_TIMEOUT_MS,
       tracing,
       settings.EXPLAIN_TIMEOUT_MS,
+      settings.GRPC_TRANSPORT,
     );
     this.upstreams = new UpstreamRunner({
       addresses: settings.UPSTREAM_ADDRESSES,

@@ -1,10 +1,12 @@
-import type { VectorsRequest, VectorsResponse } from '#libs/contracts/generated/millrace/features/v1/features.js';
 import {
   FeatureStoreClient as Stub,
   FeatureStoreService,
+  type VectorsRequest,
+  type VectorsResponse,
 } from '#libs/contracts/generated/millrace/features/v1/features.js';
 import { type ErrorCode, errorCodes, MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
+import type { GrpcTransportName } from '#libs/rpc/grpc-transport.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32View } from '#libs/tensors/tensor-codec.js';
@@ -43,10 +45,13 @@ export class FeatureStoreClient extends FeatureSource {
     private readonly timeoutMs: number,
     private readonly metrics: InferenceGatewayMetrics,
     private readonly tracing: Tracing = tracingOff,
+    transport: GrpcTransportName = 'grpc-js',
   ) {
     super();
     this.peer = new Peer(Stub, 'feature-store', address, token);
-    this.stream = new MultiplexedStream('feature-store', () => this.peer.stub.streamVectors(this.peer.metadata));
+    this.stream = new MultiplexedStream('feature-store', () =>
+      this.peer.openStream(FeatureStoreService.streamVectors, transport),
+    );
   }
 
   override get(

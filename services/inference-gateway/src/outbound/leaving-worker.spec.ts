@@ -1,11 +1,12 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { describe, afterEach, beforeEach, expect, it } from '@jest/globals';
 import {
   type InferBatch,
   InferenceWorkerService,
   InferResult,
   PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import type { GrpcTransportName } from '#libs/rpc/grpc-transport.js';
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
@@ -24,11 +25,16 @@ class StandIn {
   holds = false;
   private server!: GrpcServer;
 
-  constructor(readonly address: string) {}
+  constructor(
+    readonly address: string,
+    private readonly transport: GrpcTransportName,
+  ) {}
 
   async start(): Promise<void> {
     const quiet = new Logger('test', 'error', () => {});
-    this.server = new GrpcServer(this.address, adminGuard('tester', token), new Readiness(), quiet, 5_000);
+    this.server = new GrpcServer(this.address, adminGuard('tester', token), new Readiness(), quiet, 5_000, undefined, {
+      transport: this.transport,
+    });
     this.server.addService(InferenceWorkerService, {
       prepare: handle.unary(async () => PrepareResponse.create()),
       infer: handle.duplex((stream: Stream) => {
@@ -53,42 +59,50 @@ class StandIn {
   }
 }
 
-let workers: StandIn[];
-let pool: WorkerPoolClient;
-beforeEach(async () => {
-  workers = [new StandIn(`127.0.0.1:${await freePort()}`), new StandIn(`127.0.0.1:${await freePort()}`)];
-  await Promise.all(workers.map((worker) => worker.start()));
-  pool = new WorkerPoolClient(
-    workers.map(({ address }) => address),
-    token,
-    10_000,
-  );
-});
-afterEach(async () => {
-  pool.close();
-  await Promise.all(workers.map((worker) => worker.stop()));
-});
+describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
+  let workers: StandIn[];
+  let pool: WorkerPoolClient;
+  beforeEach(async () => {
+    workers = [
+      new StandIn(`127.0.0.1:${await freePort()}`, transport),
+      new StandIn(`127.0.0.1:${await freePort()}`, transport),
+    ];
+    await Promise.all(workers.map((worker) => worker.start()));
+    pool = new WorkerPoolClient(
+      workers.map(({ address }) => address),
+      token,
+      10_000,
+      undefined,
+      undefined,
+      transport,
+    );
+  });
+  afterEach(async () => {
+    pool.close();
+    await Promise.all(workers.map((worker) => worker.stop()));
+  });
 
-const run = (value: number): Promise<number> =>
-  pool.run('m', 1, Float32Array.of(value), 'live').then((scores) => scores[0]!);
+  const run = (value: number): Promise<number> =>
+    pool.run('m', 1, Float32Array.of(value), 'live').then((scores) => scores[0]!);
 
-it('a worker that says it stops answers what it has been sent, is asked nothing more, and is asked again when it is back', async () => {
-  const [first, second] = workers as [StandIn, StandIn];
-  first.holds = true;
-  const held = run(7);
-  await until(() => first.batches === 1);
-  const stopped = first.stop();
-  const before = second.batches;
-  // Until the word has come, it may be asked once more.
-  for (let i = 0; i < 50; i++) await run(i);
-  const asked = first.batches;
-  for (let i = 0; i < 50; i++) expect(await run(i)).toBe(i);
-  expect(first.batches).toBe(asked);
-  expect(second.batches - before).toBeGreaterThanOrEqual(98);
-  first.holds = false;
-  for (const answer of first.held) answer();
-  expect(await held).toBe(7);
-  await stopped;
-  await first.start();
-  await until(async () => (await run(1)) === 1 && first.batches > asked);
+  it('a worker that says it stops answers what it has been sent, is asked nothing more, and is asked again when it is back', async () => {
+    const [first, second] = workers as [StandIn, StandIn];
+    first.holds = true;
+    const held = run(7);
+    await until(() => first.batches === 1);
+    const stopped = first.stop();
+    const before = second.batches;
+    // Until the word has come, it may be asked once more.
+    for (let i = 0; i < 50; i++) await run(i);
+    const asked = first.batches;
+    for (let i = 0; i < 50; i++) expect(await run(i)).toBe(i);
+    expect(first.batches).toBe(asked);
+    expect(second.batches - before).toBeGreaterThanOrEqual(98);
+    first.holds = false;
+    for (const answer of first.held) answer();
+    expect(await held).toBe(7);
+    await stopped;
+    await first.start();
+    await until(async () => (await run(1)) === 1 && first.batches > asked);
+  });
 });

@@ -1,5 +1,5 @@
-import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { MessageStream } from '#libs/rpc/message-stream.js';
 import { fromServiceError } from '#libs/rpc/status.js';
 
 interface Sent {
@@ -17,7 +17,7 @@ export interface PeerWatch {
 
 /** One stream, with what waits for its answers. */
 interface Line<Q, A> {
-  readonly stream: ClientDuplexStream<Q, A>;
+  readonly stream: MessageStream<Q, A>;
   readonly pending: Map<number, Pending<A>>;
   /** The peer has taken it: its headers have come. */
   isThere: boolean;
@@ -42,7 +42,7 @@ export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
 
   constructor(
     private readonly peer: string,
-    private readonly open: () => ClientDuplexStream<Q, A>,
+    private readonly open: () => MessageStream<Q, A>,
     private readonly watch?: PeerWatch,
   ) {}
 

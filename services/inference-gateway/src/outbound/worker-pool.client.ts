@@ -1,6 +1,7 @@
 import type { InferResult, PrepareResponse } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { InferenceWorkerService } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import type { GrpcTransportName } from '#libs/rpc/grpc-transport.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { float32Bytes, float32View } from '#libs/tensors/tensor-codec.js';
@@ -45,9 +46,10 @@ export class WorkerPoolClient extends ModelRunner {
     private readonly timeoutMs: number,
     private readonly tracing: Tracing = tracingOff,
     private readonly explainTimeoutMs = 10_000,
+    transport: GrpcTransportName = 'grpc-js',
   ) {
     super();
-    this.workers = addresses.map((address) => new Worker(address, token, timeoutMs, this.losses));
+    this.workers = addresses.map((address) => new Worker(address, token, timeoutMs, this.losses, transport));
   }
 
   override run(

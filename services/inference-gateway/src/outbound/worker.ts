@@ -1,11 +1,14 @@
 import { connectivityState } from '@grpc/grpc-js';
+import { encodeMessage } from '#libs/contracts/encode-message.js';
 import {
-  type InferBatch,
+  InferBatch,
   InferenceWorkerClient,
+  InferenceWorkerService,
   type InferResult,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { type ErrorCode, MillraceError } from '#libs/errors/millrace-error.js';
 import { Peer } from '#libs/rpc/grpc-client.js';
+import type { GrpcTransportName } from '#libs/rpc/grpc-transport.js';
 import type { CandidateLosses } from '../domain/candidate-losses.js';
 import { LateRequest } from '../domain/late-request.js';
 import { WorkerAway } from '../domain/worker-away.js';
@@ -13,6 +16,12 @@ import { type Breaker, breakerOf } from './breaker.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
 
 export type Batch = Omit<InferBatch, 'batchId' | 'sentAtMs'>;
+/** The call of the contract, its batches encoded into room that is kept. */
+const infer = {
+  ...InferenceWorkerService.infer,
+  requestSerialize: (batch: InferBatch) => encodeMessage(InferBatch, batch),
+};
+
 type Ask = (batch: Batch) => Promise<InferResult>;
 
 const noWorker = 'no inference worker answers';
@@ -30,10 +39,16 @@ export class Worker {
   /** Whether what was last asked in vain found it away, which is then what has opened the breaker. */
   private readonly away = { live: false, canary: false };
 
-  constructor(address: string, token: string, timeoutMs: number, losses: CandidateLosses) {
+  constructor(
+    address: string,
+    token: string,
+    timeoutMs: number,
+    losses: CandidateLosses,
+    transport: GrpcTransportName,
+  ) {
     const name = `inference-worker ${address}`;
     this.peer = new Peer(InferenceWorkerClient, name, address, token);
-    this.stream = new MultiplexedStream(name, () => this.peer.stub.infer(this.peer.metadata), {
+    this.stream = new MultiplexedStream(name, () => this.peer.openStream(infer, transport), {
       found: () => losses.found(address),
       away: (error, wasThere) => {
         if (wasThere) losses.lost(address);
