@@ -49,6 +49,8 @@ export const setting = {
       .default(fallback ? 'true' : 'false')
       .transform((text) => text === 'true'),
   text: () => z.string().min(1),
+  /** What carries gRPC calls: the stock implementation of Node, or ours over plain sockets, which costs a fraction and is what the serving path has. */
+  grpcTransport: (fallback: 'grpc-js' | 'wire') => z.enum(['grpc-js', 'wire']).default(fallback),
 };
 
 /** What every service needs: where to listen, where Kafka is, who it is, and whom it lets in. */
@@ -76,8 +78,7 @@ export const serviceSettings = {
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   DRAIN_GRACE_MS: setting.integer(5_000, 0, 60_000),
   ...tracingSettings,
-  /** What carries gRPC calls to it: the stock server of Node, or the one over sockets of our own, which costs a tenth. */
-  GRPC_TRANSPORT: z.enum(['grpc-js', 'wire']).default('grpc-js'),
+  GRPC_TRANSPORT: setting.grpcTransport('grpc-js'),
   /** Of one gRPC message, packed and unpacked; larger ones are refused. */
   GRPC_MAX_MESSAGE_BYTES: setting.integer(8 * 2 ** 20, 2 ** 16, 2 ** 30),
   /** A connection as old as that takes no new calls, and its caller makes another: which may reach another process or machine. 0 = it is kept for as long as its caller likes. */

@@ -3,6 +3,7 @@ import { serviceSettings, setting } from '#libs/config/settings.js';
 
 export const featureStoreSettings = {
   ...serviceSettings,
+  GRPC_TRANSPORT: setting.grpcTransport('wire'),
   REDIS_URL: setting.text(),
   CLICKHOUSE_URL: setting.url(),
   REGISTRY_ADDRESS: setting.address(),

@@ -3,6 +3,7 @@ import { serviceSettings, setting } from '#libs/config/settings.js';
 
 export const inferenceGatewaySettings = {
   ...serviceSettings,
+  GRPC_TRANSPORT: setting.grpcTransport('wire'),
   FEATURE_STORE_ADDRESS: setting.address(),
   INFERENCE_WORKER_ADDRESSES: setting.addresses(),
   /** Gateways on this machine that share the two addresses and the work; 0 = one a core. */

@@ -3,6 +3,7 @@ import { serviceSettings, setting } from '#libs/config/settings.js';
 
 export const inferenceWorkerSettings = {
   ...serviceSettings,
+  GRPC_TRANSPORT: setting.grpcTransport('wire'),
   /** Folder of the artifact store; read only. */
   ARTIFACTS_DIR: setting.text(),
   /** So many models stay loaded; the least recently used one that is not live goes first. */
