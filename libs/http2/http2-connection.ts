@@ -337,10 +337,11 @@ export class Http2Connection implements StreamKeeper {
     expectLength('WINDOW_UPDATE', payload, 4);
     const bytes = payload.readUInt32BE(0) & 0x7fffffff;
     const stream = id === 0 ? undefined : this.known('WINDOW_UPDATE', id);
-    if (bytes > 0) {
-      if (id === 0 || stream !== undefined) this.sender.widen(stream, bytes);
-    } else if (stream === undefined) throw broken('WINDOW_UPDATE of 0');
-    else this.abort(stream, errorCode.protocolError);
+    if (bytes === 0) {
+      if (stream === undefined) throw broken('WINDOW_UPDATE of 0');
+      this.abort(stream, errorCode.protocolError);
+    } else if (id === 0) this.sender.widenAll(bytes);
+    else if (stream !== undefined && !this.sender.widen(stream, bytes)) this.abort(stream, errorCode.flowControlError);
   }
 
   private takeSettings(flags: number, id: number, payload: Buffer): void {
@@ -350,10 +351,8 @@ export class Http2Connection implements StreamKeeper {
     this.peer.read(payload);
     const wider = this.peer.initialWindowBytes - before;
     if (wider !== 0)
-      for (const stream of this.streams.values()) {
-        if (stream.sendWindow + wider > maxInt31) throw new ConnectionError(errorCode.flowControlError, 'SETTINGS');
-        this.sender.widen(stream, wider);
-      }
+      for (const stream of this.streams.values())
+        if (!this.sender.widen(stream, wider)) throw new ConnectionError(errorCode.flowControlError, 'SETTINGS');
     this.sender.control(frameType.settings, frameFlag.ack, nothing);
   }
 
@@ -391,10 +390,11 @@ export class Http2Connection implements StreamKeeper {
     if (!this.recent.wasReset(id)) this.sender.number(frameType.rstStream, id, errorCode.streamClosed);
   }
 
-  /** Ends a stream for what its peer did, and tells its owner. */
+  /** Ends a stream for what its peer did, and tells its owner. To make us do that is as cheap as to take the stream back, and counts as that (CVE-2025-8671). */
   private abort(stream: Http2Stream, code: number): void {
     this.reset(stream, code);
     stream.owner.aborted(code);
+    if (this.isServer) this.guard.reset();
   }
 }
 

@@ -94,18 +94,20 @@ export class Http2Sender implements StreamSender {
     this.outbox.flush();
   }
 
-  /** The peer takes more. @param stream undefined = on all streams together @throws ConnectionError where that is more than a window can be */
-  widen(stream: Http2Stream | undefined, bytes: number): void {
-    if (stream === undefined) {
-      this.window += bytes;
-      if (this.window > maxInt31)
-        throw new ConnectionError(errorCode.flowControlError, `a window of ${this.window} bytes`);
-      this.takeTurns();
-    } else {
-      stream.sendWindow += bytes;
-      if (stream.sendWindow > maxInt31) stream.reset(errorCode.flowControlError);
-      else if (stream.queue !== undefined) this.takeTurn(stream);
-    }
+  /** The peer takes more on all streams together. @throws ConnectionError where that is more than a window can be */
+  widenAll(bytes: number): void {
+    this.window += bytes;
+    if (this.window > maxInt31)
+      throw new ConnectionError(errorCode.flowControlError, `a window of ${this.window} bytes`);
+    this.takeTurns();
+  }
+
+  /** The peer takes more of one stream, or less. @returns false where that is more than a window can be */
+  widen(stream: Http2Stream, bytes: number): boolean {
+    stream.sendWindow += bytes;
+    if (stream.sendWindow > maxInt31) return false;
+    if (stream.queue !== undefined) this.takeTurn(stream);
+    return true;
   }
 
   /** What it had queued is not sent any more. */
