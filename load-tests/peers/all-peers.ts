@@ -7,5 +7,10 @@ import { pythonPeers } from './python-peers.js';
 /** In the order of the table. @param cache folder for their environments */
 export function allPeers(cache: string, onProgress: (line: string) => void): Record<string, Peer> {
   const python = pythonPeers.map((spec) => [spec.folder, pythonPeer(spec, cache, onProgress)] as const);
-  return { millrace: new MillracePeer(), control, ...Object.fromEntries(python) };
+  return {
+    millrace: new MillracePeer(),
+    'millrace-grpc-js': new MillracePeer('grpc-js'),
+    control,
+    ...Object.fromEntries(python),
+  };
 }

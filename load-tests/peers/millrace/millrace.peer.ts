@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { startKafka } from '#deploy/local/infra/kafka.process.js';
 import { LocalFolder } from '#deploy/local/infra/local-folder.js';
 import type { SupervisedProcess } from '#deploy/local/infra/supervised-process.js';
+import type { GrpcTransportName } from '#libs/rpc/grpc-transport.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { startService, token } from '#libs/testing/service-process.js';
@@ -35,12 +36,20 @@ const maxModelBytes = 1e8;
  * The caller sends the vector whole, so the feature store is not asked.
  */
 export class MillracePeer implements Peer {
-  readonly name = 'Millrace';
+  readonly name: string;
   readonly streams = true;
-  readonly note =
-    'gateway and worker, two processes: token checked, routed, every prediction logged and shipped to Kafka (its broker runs on the generator’s core)';
+  readonly note: string;
   private kafka: { address: string; process: SupervisedProcess } | undefined;
   private readonly folder = mkdtempSync(join(tmpdir(), 'millrace-peer-'));
+
+  /** @param transport of both hops, caller to gateway and gateway to worker: `wire` is what is deployed */
+  constructor(private readonly transport: GrpcTransportName = 'wire') {
+    this.name = transport === 'wire' ? 'Millrace' : 'Millrace over stock grpc-js';
+    this.note =
+      transport === 'wire'
+        ? 'gateway and worker, two processes: token checked, routed, every prediction logged and shipped to Kafka (its broker runs on the generator’s core)'
+        : 'the same with `GRPC_TRANSPORT=grpc-js`: what the transport is worth';
+  }
 
   async version(): Promise<string> {
     return `node ${process.versions.node}`;
@@ -55,11 +64,15 @@ export class MillracePeer implements Peer {
     const brokers = this.kafka.address;
     const { endpoint, close } = await publishEndpoint(brokers, model, shadow);
     const features = await idleFeatureStore();
-    const worker = await startService('inference-worker', brokers, { ARTIFACTS_DIR: artifacts });
+    const worker = await startService('inference-worker', brokers, {
+      ARTIFACTS_DIR: artifacts,
+      GRPC_TRANSPORT: this.transport,
+    });
     const gateway = await startService('inference-gateway', brokers, {
       FEATURE_STORE_ADDRESS: features.address,
       INFERENCE_WORKER_ADDRESSES: worker.grpcAddress,
       DATA_DIR: join(run, 'gateway'),
+      GRPC_TRANSPORT: this.transport,
       ...(keepsLog ? {} : loadedFirst('without-log.js')),
       ...(profiled ? loadedFirst('cpu-profile.js') : {}),
     });
