@@ -57,6 +57,7 @@ export class Http2Connection implements StreamKeeper {
   /** 'soon' = GOAWAY is out, and streams are still taken until the peer has surely heard of it; 'now' = none is. */
   private leavingWhen: 'soon' | 'now' | undefined;
   private why: ConnectionError | undefined;
+  private isOver = false;
 
   /** @param isServer which side we are: a client opens the streams */
   constructor(
@@ -70,6 +71,9 @@ export class Http2Connection implements StreamKeeper {
     socket.on('data', (chunk: Buffer) => this.feed(chunk));
     socket.on('error', () => socket.destroy()); // 'close' follows, which tells everybody
     socket.on('close', () => this.over());
+    socket.on('drain', () => {
+      if (this.why === undefined) socket.resume();
+    });
     this.greet();
   }
 
@@ -174,11 +178,16 @@ export class Http2Connection implements StreamKeeper {
     this.reader.stop();
     this.sender.goaway(this.lastPeerId, why.code);
     this.sender.flush();
-    this.socket.destroySoon();
-    setTimeout(() => this.socket.destroy(), lastWordsMs).unref(); // whoever reads nothing does not hear it
+    // Closed with something unread, the kernel would take back what it has not sent, and the peer would not hear why: so it stays, unread, for as long as that may take.
+    this.socket.end();
+    this.socket.pause();
+    setTimeout(() => this.socket.destroy(), lastWordsMs);
+    this.over();
   }
 
   private over(): void {
+    if (this.isOver) return;
+    this.isOver = true;
     clearTimeout(this.prefaceTimer);
     this.reader.stop();
     for (const stream of this.streams.values()) {
@@ -195,6 +204,8 @@ export class Http2Connection implements StreamKeeper {
     try {
       const frames = this.preface === undefined ? chunk : this.takePreface(this.preface, chunk);
       if (frames !== undefined) this.reader.feed(frames);
+      // Whoever does not read our answers is not read either: they would pile up here.
+      if (this.sender.isFull) this.socket.pause();
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       this.fail(error);

@@ -37,6 +37,11 @@ export class Http2Sender implements StreamSender {
     socket.on('drain', () => this.takeTurns());
   }
 
+  /** Whether the socket has to drain first. */
+  get isFull(): boolean {
+    return this.outbox.isFull;
+  }
+
   headers(stream: Http2Stream, block: Buffer, end: boolean): void {
     if (block === noTrailers) return this.outbox.frame(frameType.data, frameFlag.endStream, stream.id, block);
     const whole = this.peer.isTableSmaller ? Buffer.concat([emptyTable, block]) : block;

@@ -75,6 +75,7 @@ export class UnaryCall extends OneRequestCall {
 
   private answer(error: Partial<ServiceError> | null, response: unknown): void {
     this.isWorking = false;
+    this.releaseUnpacked();
     if (this.isOver) return this.workIsOver();
     if (error) return this.sendStatus(statusOf(error));
     this.sendMessage(response);
@@ -95,6 +96,7 @@ export class ServerStreamCall extends OneRequestCall {
   }
 
   protected begin(): void {
+    this.releaseUnpacked(); // it may go on for long
     this.answers = new ServedStream(this, this.request);
     this.handler(this.answers);
   }

@@ -87,6 +87,7 @@ export class StreamCall extends WireCall implements StreamingCall {
     void (decoded as Promise<unknown>).then(
       (unpacked) => {
         this.isUnpacking = false;
+        this.releaseUnpacked();
         if (!this.isOver) this.push(unpacked);
         this.deliver();
       },

@@ -7,6 +7,7 @@ import { decompress } from './decompress.js';
 import { type HeldBytes, MessageReader, MessageRefused, type MessageSink } from './message-reader.js';
 import { valueOf } from '#libs/http2/message-head.js';
 import { metadataOf, type RequestHead } from './request-head.js';
+import type { UnpackingRoom } from './unpacking-room.js';
 
 export type Method = MethodDefinition<unknown, unknown>;
 
@@ -15,6 +16,7 @@ export interface CallLimits {
   /** Of one message, as it comes and unpacked. */
   readonly maxMessageBytes: number;
   readonly held: HeldBytes;
+  readonly unpacking: UnpackingRoom;
 }
 
 /** What a status is made of. */
@@ -39,6 +41,8 @@ export abstract class WireCall implements StreamOwner, MessageSink {
   /** Of messages that wait for the handler, as they came, with their prefixes. */
   protected waitingBytes = 0;
   private readonly reader: MessageReader;
+  /** What its unpacked message takes of the room for such. */
+  private unpackedBytes = 0;
   private timer: NodeJS.Timeout | undefined;
   private hasHeaders = false;
   private ownMetadata: Metadata | undefined;
@@ -154,9 +158,34 @@ export abstract class WireCall implements StreamOwner, MessageSink {
   /** @returns the message, or, of a compressed one, its promise @throws MessageRefused */
   protected decode(message: Buffer, isCompressed: boolean): unknown {
     if (!isCompressed) return this.deserialized(message);
-    return decompress(message, this.head.encoding, this.limits.maxMessageBytes).then((bytes) =>
-      this.deserialized(bytes),
-    );
+    return this.unpacked(message).then((bytes) => this.deserialized(bytes));
+  }
+
+  /** What was unpacked is out of the way, or small beside what became of it. */
+  protected releaseUnpacked(): void {
+    const bytes = this.unpackedBytes;
+    this.unpackedBytes = 0;
+    if (bytes > 0) this.limits.unpacking.give(bytes);
+  }
+
+  /** It holds room for the largest message while nobody knows how large it is, then as much as it has. */
+  private async unpacked(message: Buffer): Promise<Buffer> {
+    const { maxMessageBytes, held, unpacking } = this.limits;
+    held.take(message.length);
+    let kept = 0;
+    try {
+      const reserved = await unpacking.take(maxMessageBytes);
+      try {
+        if (this.isOver) throw new MessageRefused(status.CANCELLED, 'nobody waits for it');
+        const bytes = await decompress(message, this.head.encoding, maxMessageBytes);
+        if (!this.isOver) this.unpackedBytes += kept = Math.min(bytes.length, reserved);
+        return bytes;
+      } finally {
+        unpacking.give(reserved - kept);
+      }
+    } finally {
+      held.free(message.length);
+    }
   }
 
   /** Ends the call by what is wrong with its request. */
@@ -187,6 +216,7 @@ export abstract class WireCall implements StreamOwner, MessageSink {
     clearTimeout(this.timer);
     this.reader.drop();
     if (this.isWorking) this.stream.isStillWorkedOn();
+    else this.releaseUnpacked();
     this.left();
   }
 }

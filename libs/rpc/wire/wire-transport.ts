@@ -10,6 +10,7 @@ import { HeldBytes } from './message-reader.js';
 import { ServerStreamCall, type ServerStreamHandler, UnaryCall, type UnaryHandler } from './one-request-call.js';
 import { readHead, type RequestHead } from './request-head.js';
 import { StreamCall, type StreamHandler } from './stream-call.js';
+import { UnpackingRoom } from './unpacking-room.js';
 import type { CallLimits, Method } from './wire-call.js';
 
 type Begin = (stream: Http2Stream, headers: HeaderList, head: RequestHead, limits: CallLimits) => void;
@@ -70,7 +71,7 @@ export class WireTransport implements GrpcTransport {
   private accept(socket: Socket): void {
     const { maxMessageBytes } = this.options;
     const maxHeld = Math.max(leastHeldBytes, 2 * maxMessageBytes);
-    const limits = { maxMessageBytes, held: new HeldBytes(maxHeld) };
+    const limits = { maxMessageBytes, held: new HeldBytes(maxHeld), unpacking: new UnpackingRoom() };
     const connection: Http2Connection = new Http2Connection(socket, true, {
       opened: (stream, headers, end) => this.opened(stream, headers, end, limits),
       leaving: () => {},
