@@ -22,9 +22,9 @@ export class FloodGuard {
     if (this.idle < idleBurst) this.idle += idlePerUsefulFrame;
   }
 
-  /** @throws ConnectionError when there were too many */
-  idleFrame(): void {
-    this.idle -= 1;
+  /** @param cost of one that asks for the work of many @throws ConnectionError when there were too many */
+  idleFrame(cost = 1): void {
+    this.idle -= cost;
     if (this.idle >= 0) return;
     const nowMs = performance.now();
     this.idle = earned(nowMs - this.idleSinceMs, idleBurst);

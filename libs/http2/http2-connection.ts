@@ -360,11 +360,13 @@ export class Http2Connection implements StreamKeeper {
     if ((flags & frameFlag.ack) !== 0) return expectLength('SETTINGS acknowledged', payload, 0);
     const before = this.peer.initialWindowBytes;
     this.peer.read(payload);
-    const wider = this.peer.initialWindowBytes - before;
-    if (wider !== 0)
-      for (const stream of this.streams.values())
-        if (!this.sender.widen(stream, wider)) throw new ConnectionError(errorCode.flowControlError, 'SETTINGS');
+    // Said first: what is sent by the new windows comes after it.
     this.sender.control(frameType.settings, frameFlag.ack, nothing);
+    const wider = this.peer.initialWindowBytes - before;
+    if (wider === 0) return;
+    this.guard.idleFrame(this.streams.size / 10); // each is looked at, and may send a byte
+    for (const stream of this.streams.values())
+      if (!this.sender.widen(stream, wider)) throw new ConnectionError(errorCode.flowControlError, 'SETTINGS');
   }
 
   private takePing(flags: number, id: number, payload: Buffer): void {

@@ -22,7 +22,7 @@ const emptyTable = Buffer.of(0x20);
 /** What one side of a connection sends: at once where the peer's windows and the socket let it, else in turn with the streams that wait. */
 export class Http2Sender implements StreamSender {
   private readonly outbox: Outbox;
-  /** Those with something queued, in the order in which they get their turn. */
+  /** Those with something queued that their own windows let through, in the order in which they get their turn: whoever widens the connection's window by one must not have us look at all. */
   private readonly waiting = new Set<Http2Stream>();
   private queuedBytes = 0;
   private window = defaultWindowBytes;
@@ -111,7 +111,10 @@ export class Http2Sender implements StreamSender {
   widen(stream: Http2Stream, bytes: number): boolean {
     stream.sendWindow += bytes;
     if (stream.sendWindow > maxInt31) return false;
-    if (stream.queue !== undefined) this.takeTurn(stream);
+    if (stream.queue !== undefined && stream.sendWindow > 0) {
+      this.waiting.add(stream);
+      this.takeTurn(stream);
+    }
     return true;
   }
 
@@ -126,24 +129,22 @@ export class Http2Sender implements StreamSender {
 
   /** Those that wait, each a turn, until the windows or the socket are full or nobody waits. */
   takeTurns(): void {
-    let inVain = 0;
-    while (this.waiting.size > inVain && this.window > 0 && !this.outbox.isFull) {
+    while (this.waiting.size > 0 && this.window > 0 && !this.outbox.isFull) {
       const [stream] = this.waiting as Iterable<Http2Stream>;
-      const before = stream!.queuedBytes;
       this.takeTurn(stream!);
-      if (!this.waiting.delete(stream!)) continue;
-      this.waiting.add(stream!);
-      inVain = stream!.queuedBytes === before ? inVain + 1 : 0;
+      if (this.waiting.delete(stream!)) this.waiting.add(stream!);
     }
   }
 
   private takeTurn(stream: Http2Stream): void {
     const queue = stream.queue!;
+    if (stream.sendWindow <= 0) this.waiting.delete(stream);
     for (let turn = turnBytes; queue.pieces.length > 0;) {
       const piece = queue.pieces[0]!;
       const length = Math.min(piece.length, turn, this.window, stream.sendWindow, this.peer.maxFrameBytes);
       if (length <= 0 || this.outbox.isFull) return;
       this.spend(stream, length);
+      if (stream.sendWindow === 0) this.waiting.delete(stream);
       this.outbox.frame(frameType.data, 0, stream.id, piece.subarray(0, length));
       if (length === piece.length) queue.pieces.shift();
       else queue.pieces[0] = piece.subarray(length);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { projectRoot } from '#libs/storage/sql-file.js';
+import { until } from '#libs/testing/until.js';
 import { freePort } from '#libs/testing/service-process.js';
 
 export interface Memory {
@@ -11,7 +12,9 @@ export interface Memory {
   readonly rssBytes: number;
   /** The most resident since it was asked last. */
   readonly peakBytes: number;
-  /** How many stubborn calls were worked on at once. */
+  /** Stubborn calls that are worked on. */
+  readonly atWork: number;
+  /** The most of them at once, since `idle`. */
   readonly mostAtWork: number;
 }
 
@@ -39,10 +42,16 @@ export class Attacked {
     return new Attacked(port, child, new Client(address, credentials.createInsecure()));
   }
 
-  async memory(): Promise<Memory> {
+  /** Waits until no stubborn call is worked on. */
+  async idle(): Promise<void> {
+    await until(async () => (await this.memory()).atWork === 0, 'the work to be over');
+    await this.memory('from now');
+  }
+
+  async memory(asked = 'now'): Promise<Memory> {
     if (this.crash !== undefined) throw new Error(this.crash);
     const answer = once(this.child, 'message');
-    this.child.send('memory');
+    this.child.send(asked);
     const [memory] = (await answer) as [Memory];
     return memory;
   }
@@ -63,11 +72,11 @@ export class Attacked {
 
   /** Calls all the while. @returns the slowest call, ms @throws when one fails */
   async during(attack: () => Promise<unknown>): Promise<number> {
-    let isOver = false;
+    const state = { isOver: false };
     let slowestMs = await this.call();
-    const attacked = attack().finally(() => (isOver = true));
+    const attacked = attack().finally(() => (state.isOver = true));
     const served = (async () => {
-      while (!isOver) {
+      while (!state.isOver) {
         slowestMs = Math.max(slowestMs, await this.call());
         await new Promise((resolve) => setTimeout(resolve, 5));
       }

@@ -41,7 +41,7 @@ export async function conformanceOf(port: number): Promise<Conformance[]> {
 function casesOf(xml: string): Conformance[] {
   const cases = xml.matchAll(/<testcase package="([^"]*)" classname="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g);
   return [...cases].map(([, section, title, inside = '']) => ({
-    name: `${section} ${title}`,
+    name: `${section} ${title!.replaceAll('&#34;', '"')}`,
     failure: inside.includes('<error>') || inside.includes('<failure') ? inside.trim() : undefined,
     isSkipped: inside.includes('<skipped'),
   }));

@@ -66,10 +66,11 @@ const server = new GrpcServer(
 );
 server.addService(service, handlers, Object.keys(service));
 
-process.on('message', () => {
+process.on('message', (asked) => {
+  if (asked === 'from now') mostAtWork = atWork;
   globalThis.gc?.();
   const { heapUsed, external, rss } = process.memoryUsage();
-  process.send?.({ heldBytes: heapUsed + external, rssBytes: rss, peakBytes, mostAtWork });
+  process.send?.({ heldBytes: heapUsed + external, rssBytes: rss, peakBytes, atWork, mostAtWork });
   peakBytes = rss;
 });
 process.on('disconnect', () => process.exit(0));
