@@ -15,6 +15,8 @@ interface Scenario {
 }
 
 const downMs = 1_500;
+/** How long connections of one that is killed outlive it. */
+const noticedMs = 30;
 const worker = 'w';
 const gone = new WorkerAway('unavailable', 'worker w: the stream ended', true);
 
@@ -50,9 +52,17 @@ function lossesUntilBlamed(scenario: Scenario, random: () => number): number | u
       losses.end('c', worker, true);
       startMs = endMs + after(scenario.pauseMs);
     } else {
-      clock.ms = goesMs;
+      // It is gone, and nobody knows: what begins now is lost too.
+      const isLate = startMs < goesMs + noticedMs;
+      if (isLate) {
+        clock.ms = startMs;
+        losses.begin('c', worker);
+      }
+      clock.ms = goesMs + noticedMs;
       losses.lost(worker);
+      if (isLate) losses.end('c', worker, false);
       lost += 1;
+      if (!(losses.blame('c', gone) instanceof WorkerAway)) return lost;
       comesBack();
       goesMs = clock.ms + after(scenario.goesAfterMs);
       startMs = clock.ms + after(scenario.pauseMs);
@@ -75,6 +85,7 @@ it.each([
   ['a tenth of the time', 450, 50, 20_000],
   ['a third', 400, 200, 20_000],
   ['most of the time', 50, 500, 20_000],
+  ['a fifth of the time, many times a second', 4, 1, 500],
   ['half of the time, and is away for longer than it is there', 10, 10, 500],
 ])(
   'A worker that goes away by itself, 20 times, while it has a batch of the candidate for %s: at most one candidate in 500 is blamed',
@@ -88,7 +99,7 @@ it.each([
   ['each of its batches', 1, 200, 5, 4],
   ['each of its batches, one after the other', 1, 1, 5, 4],
   ['one batch of thirty, at the worker for a fiftieth of the time', 1 / 30, 245, 5, 6],
-  ['one batch of thirty, at the worker for half of the time', 1 / 30, 10, 10, 14],
+  ['one batch of thirty, at the worker for half of the time', 1 / 30, 300, 300, 16],
 ])('A candidate that kills its worker with %s is blamed', (_, kills, pauseMs, batchMs, most) => {
   const { blamed, medianLosses } = simulate({ ...killed, kills, pauseMs, batchMs }, 200);
   expect(blamed).toBe(1);

@@ -4,8 +4,10 @@ import { WorkerAway } from './worker-away.js';
 /** One model that is tried, at one worker. Times count while the worker is known to be there. */
 interface Visit {
   inFlight: number;
-  /** In which the worker had a batch of it. */
+  /** In which the worker had a batch of it, or got one so soon that it would have been lost too, had the worker gone. */
   busyMs: number;
+  /** Since when it has none. */
+  idleSinceMs: number;
   /** Since its first batch there; of a pause between two, a minute at most. */
   thereMs: number;
   seenMs: number;
@@ -30,14 +32,17 @@ const leastShare = 0.25;
 const mostShare = 0.999;
 /** Who is never answered leaves a worker no time to be there without it; then so many losses are enough. */
 const unansweredLosses = 4;
+/** A process that is killed lets go of its memory first and of its connections then, 5 ms for each 100 MB: what it is sent meanwhile is lost with what it had. */
+const unnoticedMs = 50;
 const longestPauseMs = 60_000;
 const restMs = 30_000;
 const maxModels = 100;
 
 /**
  * Tells a worker that went away from one that a candidate has killed. Who goes away by himself does so while he has a batch of the candidate as often as he has one: with the chance q, its share of the
- * time that he is there. Who is killed by it has one each time, or nearly. Each loss multiplies the evidence by how likely it is for the one over the other, 0.9/q or 0.1/(1 - q): a test martingale, which
- * exceeds 1/alpha with a chance of at most alpha, however many losses there are (Ville 1939; a sequential likelihood ratio as Wald's, 1945). Where a worker always has a batch of it, losses say nothing.
+ * time that he is there, and of the moments before, for what he is sent before anybody knows that he is gone looks the same. Who is killed by it has one each time, or nearly. Each loss multiplies the
+ * evidence by how likely it is for the one over the other, 0.9/q or 0.1/(1 - q): a test martingale, which exceeds 1/alpha with a chance of at most alpha, however many losses there are (Ville 1939; a
+ * sequential likelihood ratio as Wald's, 1945). Where a worker always has a batch of it, losses say nothing.
  */
 export class CandidateLosses {
   private readonly models = new Map<string, Tried>();
@@ -68,13 +73,20 @@ export class CandidateLosses {
 
   /** A batch of it goes to a worker. */
   begin(model: string, worker: string): void {
-    this.look(this.triedOf(model), worker).inFlight += 1;
+    const visit = this.look(this.triedOf(model), worker);
+    if (visit.inFlight === 0) {
+      const idleMs = visit.seenMs - Math.max(visit.idleSinceMs, this.there.get(worker) ?? visit.seenMs);
+      visit.busyMs += Math.min(idleMs, unnoticedMs);
+    }
+    visit.inFlight += 1;
   }
 
   /** The worker has it no more. */
   end(model: string, worker: string, answered: boolean): void {
     const tried = this.triedOf(model);
-    this.look(tried, worker).inFlight -= 1;
+    const visit = this.look(tried, worker);
+    visit.inFlight -= 1;
+    visit.idleSinceMs = visit.seenMs;
     if (answered) tried.lossesInARow = 0;
   }
 
@@ -106,7 +118,7 @@ export class CandidateLosses {
   /** Its visit at a worker, up to now. */
   private look({ at }: Tried, worker: string): Visit {
     const nowMs = this.nowMs();
-    const visit = at.get(worker) ?? { inFlight: 0, busyMs: 0, thereMs: 0, seenMs: nowMs };
+    const visit = at.get(worker) ?? { inFlight: 0, busyMs: 0, idleSinceMs: nowMs, thereMs: 0, seenMs: nowMs };
     at.set(worker, visit);
     const goneMs = nowMs - Math.max(visit.seenMs, this.there.get(worker) ?? nowMs);
     if (visit.inFlight > 0) visit.busyMs += goneMs;
