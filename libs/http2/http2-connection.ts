@@ -23,6 +23,8 @@ const prefaceMs = 10_000;
 const leavingMs = 1_000;
 /** How long what we send last may take. */
 const lastWordsMs = 1_000;
+/** A peer that has left so much unread is not read until it has, bytes. Above what DATA fills a socket with: two sides that both wait for the other to read would wait for ever. */
+const unreadBytes = 2 * 1_048_576;
 const leavingPing = Buffer.from('leaving.');
 
 export interface ConnectionOwner {
@@ -205,7 +207,7 @@ export class Http2Connection implements StreamKeeper {
       const frames = this.preface === undefined ? chunk : this.takePreface(this.preface, chunk);
       if (frames !== undefined) this.reader.feed(frames);
       // Whoever does not read our answers is not read either: they would pile up here.
-      if (this.sender.isFull) this.socket.pause();
+      if (this.isServer && this.sender.unsentBytes > unreadBytes) this.socket.pause();
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       this.fail(error);

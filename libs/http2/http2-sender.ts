@@ -37,9 +37,9 @@ export class Http2Sender implements StreamSender {
     socket.on('drain', () => this.takeTurns());
   }
 
-  /** Whether the socket has to drain first. */
-  get isFull(): boolean {
-    return this.outbox.isFull;
+  /** Not sent by the kernel yet; of DATA not more than a socket is filled with. */
+  get unsentBytes(): number {
+    return this.outbox.unsentBytes;
   }
 
   headers(stream: Http2Stream, block: Buffer, end: boolean): void {
