@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { token } from '#libs/testing/service-process.js';
 import { startServingStack } from '#libs/testing/serving-stack.js';
-import { type Answered, offer } from './generator.js';
 import { control } from './peers/control/control.peer.js';
+import { buildGenerator, type Figures as Answered, type Load, offer } from './peers/generator.js';
 import { ensureModels } from './peers/models.js';
-import { inferRequest } from './peers/open-inference-messages.js';
+import { inferRequest, modelInfer } from './peers/open-inference-messages.js';
 import { featureCount } from './peers/peer.js';
 import { peerCache } from './peers/peer-cache.js';
 import { pin, pssMiB } from './peers/process-tree.js';
@@ -13,7 +13,7 @@ import { cores } from './peers/start-pinned.js';
 
 /**
  * What is left of the peak when twice as much is offered as can be answered, for a minute, by callers who give up after a second? Unary predictions of one row, 100 trees, every answer logged; the gateway
- * and its worker on core 0, the generator on core 1. Beside it a bare @grpc/grpc-js server with the same model in its process. Needs Kafka: KAFKA_BROKERS.
+ * and its worker on core 0, the generator, at the level of HTTP/2 frames, on core 1. Beside it a bare @grpc/grpc-js server with the same model in its process. Needs Kafka: KAFKA_BROKERS.
  */
 const { values } = parseArgs({
   options: {
@@ -31,49 +31,72 @@ const model = all.gbt100;
 interface Figures {
   readonly peakPerSecond: number;
   readonly goodputShare: number;
-  readonly refusedWithin: string;
-  readonly otherCodes: Record<string, number>;
+  /** By gRPC status (8 = RESOURCE_EXHAUSTED), or `late`: after the caller's second. */
+  readonly notAnswered: Record<string, number>;
+  readonly slowestRefusalMs: number;
   readonly answeredP99Ms: number;
+  /** How much later than due calls were sent, which is in all of these. */
+  readonly generatorLateP99Ms: number;
   readonly memoryMb: string;
   readonly normalAfterMs: number;
 }
 
+const binary = buildGenerator();
+
 async function measure(address: string, message: Uint8Array, pids: () => number[]): Promise<Figures> {
-  const asked = { address, message, headers: { authorization: `Bearer ${token}` } };
+  const usual: Load = {
+    protocol: 'grpc',
+    address,
+    path: modelInfer,
+    headers: { authorization: `Bearer ${token}` },
+    payloads: [message],
+    connections: 8,
+    inflight: 8,
+    rate: 0,
+    warmSeconds: 0,
+    seconds: Math.min(10, seconds),
+    withinSeconds: 1,
+  };
+  const ask = (load: Partial<Load>): Promise<Answered> => offer(binary, cores.generator, { ...usual, ...load }, pids());
   pin(pids(), cores.server);
-  await offer({ ...asked, seconds: 2 }); // warm
-  const peak = await offer({ ...asked, seconds: Math.min(10, seconds) });
-  const peakPerSecond = okOf(peak) / Math.min(10, seconds);
+  await ask({ seconds: 2 }); // warm
+  const { perSecond: peakPerSecond } = await ask({});
   const before = pssMiB(pids());
   let most = before;
   const watch = setInterval(() => (most = Math.max(most, pssMiB(pids()))), 1_000);
-  const over = await offer({ ...asked, seconds, rate: peakPerSecond * times });
+  const over = await ask({ seconds, rate: peakPerSecond * times });
   clearInterval(watch);
-  const normalAfterMs = await untilNormal(asked, peakPerSecond);
-  const { OK, ResourceExhausted, ...others } = over.codes;
+  const normalAfterMs = await untilNormal(ask, peakPerSecond);
+  const codes = byCode(over.failed);
   return {
     peakPerSecond: Math.round(peakPerSecond),
-    goodputShare: Number((okOf(over) / seconds / peakPerSecond).toFixed(2)),
-    refusedWithin:
-      ResourceExhausted === undefined
-        ? 'none refused'
-        : `${ResourceExhausted.calls} by RESOURCE_EXHAUSTED, p50 ${ResourceExhausted.p50Ms} ms, p99 ${ResourceExhausted.p99Ms} ms, longest ${ResourceExhausted.maxMs} ms`,
-    otherCodes: Object.fromEntries(Object.entries(others).map(([code, { calls }]) => [code, calls])),
-    answeredP99Ms: OK?.p99Ms ?? Number.NaN,
+    goodputShare: Number((over.perSecond / peakPerSecond).toFixed(2)),
+    notAnswered: codes,
+    slowestRefusalMs: over.failedMaxMs,
+    answeredP99Ms: over.p99Ms,
+    generatorLateP99Ms: over.lateP99Ms,
     memoryMb: `${before} before, ${most} at most`,
     normalAfterMs,
   };
 }
 
-const okOf = ({ codes }: Answered): number => codes['OK']?.calls ?? 0;
+/** Without what servers say beside it. */
+function byCode(failed: Answered['failed']): Record<string, number> {
+  const codes: Record<string, number> = {};
+  for (const [words, calls] of Object.entries(failed)) {
+    const code = /^grpc-status \d+/.exec(words)?.[0] ?? words;
+    codes[code] = (codes[code] ?? 0) + calls;
+  }
+  return codes;
+}
 
 /** Since the load went away: when calls at a tenth of the peak are all answered, each within 50 ms. */
-async function untilNormal(asked: Omit<Parameters<typeof offer>[0], 'seconds'>, peak: number): Promise<number> {
+async function untilNormal(ask: (load: Partial<Load>) => Promise<Answered>, peak: number): Promise<number> {
   const fromMs = performance.now();
   while (performance.now() - fromMs < 30_000) {
     const sinceMs = performance.now() - fromMs;
-    const { codes, calls } = await offer({ ...asked, seconds: 0.2, rate: peak / 10 });
-    if (codes['OK']?.calls === calls && codes['OK'].maxMs < 50) return Math.round(sinceMs);
+    const { failed, maxMs } = await ask({ seconds: 0.2, rate: peak / 10 });
+    if (Object.keys(failed).length === 0 && maxMs < 50) return Math.round(sinceMs);
     await sleep(20);
   }
   return Number.POSITIVE_INFINITY;

@@ -16,6 +16,7 @@ const figures = (of: Partial<Figures>): Figures => ({
   maxMs: 4,
   lateP99Ms: 0.1,
   failed: {},
+  failedMaxMs: 0,
   cpuUs: 100,
   ...of,
 });

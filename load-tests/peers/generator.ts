@@ -22,6 +22,8 @@ export interface Load {
   readonly rate: number;
   readonly warmSeconds: number;
   readonly seconds: number;
+  /** An answer later than that has failed, and the server is told (grpc-timeout). Left out = none. */
+  readonly withinSeconds?: number;
 }
 
 export interface Figures {
@@ -35,6 +37,8 @@ export interface Figures {
   /** How much later than due the generator itself was, open loop; its latencies have it in them. */
   readonly lateP99Ms: number;
   readonly failed: Readonly<Record<string, number>>;
+  /** The slowest of them. */
+  readonly failedMaxMs: number;
   /** Of the server, for each answer. */
   readonly cpuUs: number;
 }
@@ -54,11 +58,18 @@ const mostFailed = 0.05;
 
 /** Runs it on a core of its own. @throws Error when a connection breaks, or more than one in twenty is not answered */
 export async function generate(binary: string, core: number, load: Load, pids: Served['pids']): Promise<Figures> {
+  return checked(await offer(binary, core, load, pids));
+}
+
+/** The same, however many are not answered. @throws Error when a connection breaks */
+export async function offer(binary: string, core: number, load: Load, pids: Served['pids']): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-peers-'));
   const { protocol, address, path, connections, inflight, rate, warmSeconds: warm, seconds } = load;
-  const settings = { protocol, address, path, connections, inflight, rate, warm, seconds };
+  const within = load.withinSeconds ?? 0;
+  const settings = { protocol, address, path, connections, inflight, rate, warm, seconds, within };
   const args = Object.entries(settings).flatMap(([name, value]) => [`-${name}`, String(value)]);
   for (const [name, value] of Object.entries(load.headers)) args.push('-header', `${name}: ${value}`);
+  if (within > 0) args.push('-header', `grpc-timeout: ${Math.round(within * 1_000)}m`);
   for (const [i, payload] of load.payloads.entries()) {
     const file = join(folder, String(i));
     writeFileSync(file, payload);
@@ -79,7 +90,7 @@ export async function generate(binary: string, core: number, load: Load, pids: S
     if (code !== 0) throw new Error(errors.trim() || `the generator ended with ${code}`);
     const figures = JSON.parse(lines.join('')) as Omit<Figures, 'cpuUs'>;
     const used = (cpu['end'] ?? Number.NaN) - (cpu['begin'] ?? Number.NaN);
-    return checked({ ...figures, cpuUs: Math.round((used / figures.answered) * 10) / 10 });
+    return { ...figures, cpuUs: Math.round((used / figures.answered) * 10) / 10 };
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -28,11 +28,12 @@ type options struct {
 	rate        float64
 	warm        time.Duration
 	length      time.Duration
+	within      time.Duration
 }
 
 func readOptions() (options, error) {
 	var o options
-	var warm, seconds float64
+	var warm, seconds, within float64
 	flag.StringVar(&o.protocol, "protocol", "grpc", "grpc, stream or http")
 	flag.StringVar(&o.address, "address", "", "host:port")
 	flag.StringVar(&o.path, "path", "", "/package.Service/Method, or the path of a URL")
@@ -46,6 +47,7 @@ func readOptions() (options, error) {
 	flag.Float64Var(&o.rate, "rate", 0, "arrivals a second; 0 = closed loop")
 	flag.Float64Var(&warm, "warm", 1, "seconds before counting")
 	flag.Float64Var(&seconds, "seconds", 5, "seconds of counting")
+	flag.Float64Var(&within, "within", 0, "seconds; an answer later than that has failed, 0 = none has")
 	flag.Func("header", "name: value; may be repeated", func(text string) error {
 		name, value, found := strings.Cut(text, ":")
 		if !found {
@@ -57,6 +59,7 @@ func readOptions() (options, error) {
 	flag.Parse()
 	o.warm = time.Duration(warm * float64(time.Second))
 	o.length = time.Duration(seconds * float64(time.Second))
+	o.within = time.Duration(within * float64(time.Second))
 	if len(o.payloads) == 0 {
 		return o, errors.New("-payload: a file is needed")
 	}
@@ -102,7 +105,7 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	r := newRecorder(time.Now().Add(o.warm), o.length)
+	r := newRecorder(time.Now().Add(o.warm), o.length, o.within)
 	if o.rate > 0 {
 		err = openLoop(senders, o, r)
 	} else {

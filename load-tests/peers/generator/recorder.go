@@ -14,6 +14,10 @@ type recorder struct {
 	latencies  []time.Duration
 	late       []time.Duration
 	failures   map[string]int
+	// Of what failed; in an open loop since it was due.
+	slowestFailure time.Duration
+	// An answer later than that has failed; 0 = it may take as long as it likes.
+	within time.Duration
 }
 
 type summary struct {
@@ -26,10 +30,12 @@ type summary struct {
 	MaxMs     float64        `json:"maxMs"`
 	LateP99Ms float64        `json:"lateP99Ms"`
 	Failed    map[string]int `json:"failed"`
+	// The slowest of them.
+	FailedMaxMs float64 `json:"failedMaxMs"`
 }
 
-func newRecorder(begin time.Time, length time.Duration) *recorder {
-	return &recorder{begin: begin, end: begin.Add(length), latencies: make([]time.Duration, 0, 1<<20), failures: map[string]int{}}
+func newRecorder(begin time.Time, length, within time.Duration) *recorder {
+	return &recorder{within: within, begin: begin, end: begin.Add(length), latencies: make([]time.Duration, 0, 1<<20), failures: map[string]int{}}
 }
 
 // counted is the instant that decides whether it is counted: the answer's in a closed loop, when it was due in an open one.
@@ -39,8 +45,12 @@ func (r *recorder) record(counted time.Time, latency time.Duration, failure stri
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if failure == "" && r.within > 0 && latency > r.within {
+		failure = "late"
+	}
 	if failure != "" {
 		r.failures[failure]++
+		r.slowestFailure = max(r.slowestFailure, latency)
 		return
 	}
 	r.latencies = append(r.latencies, latency)
@@ -85,5 +95,7 @@ func (r *recorder) summary() summary {
 		MaxMs:     quantile(r.latencies, 1),
 		LateP99Ms: quantile(r.late, 0.99),
 		Failed:    r.failures,
+
+		FailedMaxMs: float64(r.slowestFailure.Microseconds()) / 1000,
 	}
 }
