@@ -263,17 +263,16 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     refuse: (error: unknown) => void,
     isDuplex = false,
   ): void {
-    let context: ServedContext;
     try {
       const caller =
         rule === undefined ? anonymous : this.guard.authenticate(this.carrier.headerOf(call, 'authorization'));
       if (caller instanceof Promise)
-        return void caller.then((one) => this.checked(call, request, rule, one, isDuplex)).then(run, refuse);
-      context = this.checked(call, request, rule, caller, isDuplex);
+        return void caller.then((one) => run(this.checked(call, request, rule, one, isDuplex))).catch(refuse);
+      // A handler that throws at once is answered as one whose promise fails.
+      run(this.checked(call, request, rule, caller, isDuplex));
     } catch (error) {
-      return refuse(error);
+      refuse(error);
     }
-    run(context);
   }
 
   private checked(

@@ -33,12 +33,16 @@ describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
     let tell: () => void;
     told = new Promise((resolve) => (tell = resolve));
     server.addService(InferenceWorkerService, {
-      prepare: handle.unary(async ({ onnxSha256 }: PrepareRequest, { signal }: CallContext) => {
-        if (onnxSha256 !== 'wait') return PrepareResponse.create({ inputName: onnxSha256 });
-        await new Promise((resolve) => signal.addEventListener('abort', resolve));
-        aborted.push(onnxSha256);
-        tell();
-        return PrepareResponse.create();
+      prepare: handle.unary(({ onnxSha256 }: PrepareRequest, { signal }: CallContext) => {
+        if (onnxSha256 === 'throw') throw new Error('at once');
+        if (onnxSha256 !== 'wait') return Promise.resolve(PrepareResponse.create({ inputName: onnxSha256 }));
+        return new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            aborted.push(onnxSha256);
+            tell();
+            resolve(PrepareResponse.create());
+          });
+        });
       }),
       infer: handle.duplex((stream: ServerDuplexStream<InferBatch, InferResult>) => {
         stream.on('data', ({ batchId, input }: InferBatch) => {
@@ -86,6 +90,12 @@ describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
       expect(answers).toEqual(sizes.map((size, i) => [i + 1, size, size === 0 ? undefined : i + 1]));
     },
   );
+
+  it('a handler that throws at once is answered INTERNAL, and the next call is served', async () => {
+    const prepare = (onnxSha256: string) => peer.call((stub) => stub.prepare, { onnxSha256, features: 1 }, 2_000);
+    await expect(prepare('throw')).rejects.toMatchObject({ code: 'internal' });
+    expect(await prepare('x')).toMatchObject({ inputName: 'x' });
+  });
 
   it('a packed request is unpacked, and one that is too large unpacked is refused', async () => {
     const packing = new InferenceWorkerClient(address, credentials.createInsecure(), {
