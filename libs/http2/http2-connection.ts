@@ -183,7 +183,7 @@ export class Http2Connection implements StreamKeeper {
     // Closed with something unread, the kernel would take back what it has not sent, and the peer would not hear why: so it stays, unread, for as long as that may take.
     this.socket.end();
     this.socket.pause();
-    setTimeout(() => this.socket.destroy(), lastWordsMs);
+    setTimeout(() => this.socket.destroy(), lastWordsMs).unref();
     this.over();
   }
 
