@@ -15,6 +15,7 @@ import { Peer } from '#libs/rpc/grpc-client.js';
 import { type CallContext, GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { withTrace } from '#libs/rpc/rpc-spans.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
+import { freePort } from '#libs/testing/service-process.js';
 import { type CollectedSpan, OtlpCollector } from '#libs/testing/otlp-collector.js';
 import { Logger } from '../logger.js';
 import { Metrics } from '../metrics.js';
@@ -24,7 +25,7 @@ import { parseTraceContext, type TraceContext, traceHeaders } from '../trace-con
 import type { Tracing } from '../tracing.js';
 
 const token = 'a-token-of-sixteen-and-more';
-const address = '127.0.0.1:47212';
+let address: string;
 const lines: Record<string, unknown>[] = [];
 const logger = new Logger('test', 'warn', (line) => lines.push(JSON.parse(line)));
 const collector = new OtlpCollector();
@@ -57,6 +58,7 @@ describe('over gRPC', () => {
   let peer: Peer<InferenceWorkerClient>;
   const seen: (TraceContext | undefined)[] = [];
   beforeAll(async () => {
+    address = `127.0.0.1:${await freePort()}`;
     server = new GrpcServer(address, adminGuard('tester', token), new Readiness(), logger, 200, tracing);
     server.addService(InferenceWorkerService, {
       prepare: handle.unary(async ({ onnxSha256 }: PrepareRequest, { trace }: CallContext) => {
