@@ -112,7 +112,10 @@ describe('over gRPC', () => {
     await peer.call((stub) => stub.prepare, { onnxSha256: 'm', features: 1 }, 2_000, trace);
     const spans = await spansOf(trace.traceId, 2);
     const [client, served] = [3, 2].map((kind) => spans.find((span) => span.kind === kind)!);
-    expect(client).toMatchObject({ parentSpanId: trace.spanId, attributes: { 'server.port': Number(address.split(':')[1]) } });
+    expect(client).toMatchObject({
+      parentSpanId: trace.spanId,
+      attributes: { 'server.port': Number(address.split(':')[1]) },
+    });
     expect(served!.parentSpanId).toBe(client!.spanId);
   });
 
