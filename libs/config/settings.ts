@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type GrpcTransportName, grpcTransports } from '#libs/rpc/grpc-transport.js';
 import { tracingSettings } from './tracing-settings.js';
 
 /** Settings come from the environment, are parsed once, and all problems are reported at once. */
@@ -50,7 +51,7 @@ export const setting = {
       .transform((text) => text === 'true'),
   text: () => z.string().min(1),
   /** What carries gRPC calls: the stock implementation of Node, or ours over plain sockets, which costs a fraction and is what the serving path has. */
-  grpcTransport: (fallback: 'grpc-js' | 'wire') => z.enum(['grpc-js', 'wire']).default(fallback),
+  grpcTransport: (fallback: GrpcTransportName) => z.enum(grpcTransports).default(fallback),
 };
 
 /** What every service needs: where to listen, where Kafka is, who it is, and whom it lets in. */

@@ -1,48 +1,51 @@
 import { ConnectionError, errorCode } from './frame.js';
 
-/** Frames in hand that ask for work and carry none, a connection. */
-const idleBurst = 10_000;
-/** How many of those a frame that carries something allows: an ordinary caller sends two or three to a call. */
-const idlePerUsefulFrame = 4;
-/** Calls taken back in hand, a connection: a thousand callers whose deadline passes at once are ordinary, thousands a second for long are not (CVE-2023-44487). */
-const resetBurst = 10_000;
+/** What a connection has in hand when it begins, and at most. Of calls taken back: a thousand callers whose deadline passes at once are ordinary, thousands a second for long are not (CVE-2023-44487). */
+const burst = 10_000;
 const allowedPerSecond = 1_000;
+/** How many frames that carry nothing one that carries something allows: an ordinary caller sends two or three to a call. */
+const idlePerUsefulFrame = 4;
 
 /**
  * Ends a connection whose frames cost us and mean nothing: pings, settings, empty DATA, window updates, priorities, unknown types, and streams that are opened to be reset. What a peer may send is
  * earned by frames that carry something, and by time.
  */
 export class FloodGuard {
-  private idle = idleBurst;
-  private resets = resetBurst;
-  private idleSinceMs = performance.now();
-  private resetsSinceMs = this.idleSinceMs;
+  private readonly idle = new Allowance('too many frames that carry nothing');
+  private readonly resets = new Allowance('too many streams were reset');
 
   useful(): void {
-    if (this.idle < idleBurst) this.idle += idlePerUsefulFrame;
+    this.idle.earn(idlePerUsefulFrame);
   }
 
   /** @param cost of one that asks for the work of many @throws ConnectionError when there were too many */
   idleFrame(cost = 1): void {
-    this.idle -= cost;
-    if (this.idle >= 0) return;
-    const nowMs = performance.now();
-    this.idle = earned(nowMs - this.idleSinceMs, idleBurst);
-    this.idleSinceMs = nowMs;
-    if (this.idle < 1) throw new ConnectionError(errorCode.enhanceYourCalm, 'too many frames that carry nothing');
+    this.idle.spend(cost);
   }
 
   /** @throws ConnectionError when there were too many */
   reset(): void {
-    this.resets -= 1;
-    if (this.resets >= 0) return;
-    const nowMs = performance.now();
-    this.resets = earned(nowMs - this.resetsSinceMs, resetBurst);
-    this.resetsSinceMs = nowMs;
-    if (this.resets < 1) throw new ConnectionError(errorCode.enhanceYourCalm, 'too many streams were reset');
+    this.resets.spend(1);
   }
 }
 
-function earned(elapsedMs: number, most: number): number {
-  return Math.min(most, Math.floor((elapsedMs * allowedPerSecond) / 1_000));
+/** Looks at the clock only when nothing is left. */
+class Allowance {
+  private left = burst;
+  private sinceMs = performance.now();
+
+  constructor(private readonly whatWasTooMuch: string) {}
+
+  earn(count: number): void {
+    if (this.left < burst) this.left += count;
+  }
+
+  spend(count: number): void {
+    this.left -= count;
+    if (this.left >= 0) return;
+    const nowMs = performance.now();
+    this.left = Math.min(burst, Math.floor(((nowMs - this.sinceMs) * allowedPerSecond) / 1_000));
+    this.sinceMs = nowMs;
+    if (this.left < 1) throw new ConnectionError(errorCode.enhanceYourCalm, this.whatWasTooMuch);
+  }
 }

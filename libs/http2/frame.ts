@@ -29,7 +29,6 @@ export const settingId = {
 export const errorCode = {
   noError: 0,
   protocolError: 1,
-  internalError: 2,
   flowControlError: 3,
   streamClosed: 5,
   frameSizeError: 6,

@@ -8,8 +8,9 @@ import { adminGuard } from '#libs/testing/admin-guard.js';
 import { freePort } from '#libs/testing/service-process.js';
 import { Peer } from './grpc-client.js';
 import { GrpcServer } from './grpc-server.js';
+import { grpcTransports } from './grpc-transport.js';
 
-it.each(['grpc-js', 'wire'] as const)(
+it.each(grpcTransports)(
   'A connection that has become old is replaced by a new one, and no call notices (%s).',
   async (transport) => {
     const token = 'a-token-of-sixteen-and-more';

@@ -11,8 +11,9 @@ export interface GrpcTransportOptions {
   readonly maxConnectionAgeMs: number;
 }
 
-/** Which of them: the stock server of Node, or the one over sockets of our own. */
-export type GrpcTransportName = 'grpc-js' | 'wire';
+/** The stock server of Node, and the one over sockets of our own. */
+export const grpcTransports = ['grpc-js', 'wire'] as const;
+export type GrpcTransportName = (typeof grpcTransports)[number];
 
 /**
  * What carries the calls of a gRPC server. Handlers get the calls of grpc-js, or what has as much of their surface as handlers use: request, metadata, path, deadline, `cancelled`, and of streams the

@@ -18,10 +18,11 @@ import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { Peer } from './grpc-client.js';
 import { GrpcServer, handle } from './grpc-server.js';
+import { grpcTransports } from './grpc-transport.js';
 
 const token = 'a-token-of-sixteen-and-more';
 const address = '127.0.0.1:47193';
-describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
+describe.each(grpcTransports)('over %s', (transport) => {
   const readiness = new Readiness();
   const logged: string[] = [];
   const strangersToken = 'the-token-of-a-stranger';

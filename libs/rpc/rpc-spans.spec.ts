@@ -17,12 +17,13 @@ import { adminGuard } from '#libs/testing/admin-guard.js';
 import { OtlpCollector } from '#libs/testing/otlp-collector.js';
 import { Peer } from './grpc-client.js';
 import { type CallContext, GrpcServer, handle } from './grpc-server.js';
+import { grpcTransports } from './grpc-transport.js';
 import { readTraceparents, withTrace } from './rpc-spans.js';
 
 const token = 'a-token-of-sixteen-and-more';
 const address = '127.0.0.1:47213';
 const quiet = new Logger('test', 'error', () => undefined);
-describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
+describe.each(grpcTransports)('over %s', (transport) => {
   const collector = new OtlpCollector();
   const traceparent = (digit: string): string => `00-${digit.repeat(32)}-${'b'.repeat(16)}-01`;
   const seen: (TraceContext | undefined)[] = [];

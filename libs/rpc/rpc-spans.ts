@@ -10,6 +10,7 @@ import {
   tracestateName,
 } from '#libs/telemetry/trace-context.js';
 import { fail, maxLinks, type Tracing } from '#libs/telemetry/tracing.js';
+import { splitAddress } from './split-address.js';
 
 /** What a server answers for a fault of its own; the others are the caller's (OpenTelemetry semantic conventions for gRPC). */
 const serverFaults: ReadonlySet<number> = new Set([
@@ -92,8 +93,8 @@ export function writeTraceparents(contexts: readonly TraceContext[]): string[] {
 }
 
 function serverOf(address: string): Record<string, string | number> {
-  const colon = address.lastIndexOf(':');
-  return { 'server.address': address.slice(0, colon), 'server.port': Number(address.slice(colon + 1)) };
+  const { host, port } = splitAddress(address);
+  return { 'server.address': host, 'server.port': port };
 }
 
 function start(

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 import type { MillraceError } from '#libs/errors/millrace-error.js';
 import type { Gate } from './grpc-transport.js';
-import { boundedText } from './status.js';
+import { messageHeader, statusFields } from './status.js';
 
 type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
@@ -23,16 +23,15 @@ export function shedAtTheDoor(server: Server, gates: ReadonlyMap<string, Gate>):
 }
 
 /** Trailers alone, as gRPC over HTTP/2 has it for a call that is answered by its status. */
-function refuse(stream: ServerHttp2Stream, { grpcStatus, code, message, retryAfterMs }: MillraceError): void {
+function refuse(stream: ServerHttp2Stream, refusal: MillraceError): void {
   stream.on('error', ignore); // the caller is gone; there is nobody to tell
   stream.respond(
     {
       ':status': 200,
       'content-type': 'application/grpc',
-      'grpc-status': grpcStatus,
-      'grpc-message': encodeURI(boundedText(message)),
-      'millrace-code': code,
-      ...(retryAfterMs === undefined ? {} : { 'grpc-retry-pushback-ms': retryAfterMs }),
+      'grpc-status': refusal.grpcStatus,
+      'grpc-message': messageHeader(refusal.message),
+      ...Object.fromEntries(statusFields(refusal)),
     },
     { endStream: true },
   );

@@ -4,12 +4,22 @@ import { MillraceError, errorCodes, errorMessage, type ErrorCode } from '#libs/e
 /** A status travels in trailers, of which peers take 8 KiB, percent-encoded: three bytes for one. */
 const maxDetailsBytes = 2_048;
 
+/** What is said beside a status: our own code, and when to come again. Names and values are ASCII. */
+export function statusFields({ code, retryAfterMs }: MillraceError): [name: string, value: string][] {
+  const ours: [string, string] = ['millrace-code', code];
+  return retryAfterMs === undefined ? [ours] : [ours, ['grpc-retry-pushback-ms', String(retryAfterMs)]];
+}
+
+/** A status' words as the header grpc-message has them. */
+export function messageHeader(details: string): string {
+  return encodeURI(boundedText(details));
+}
+
 /** What a handler threw, as gRPC says it. Unknown faults are INTERNAL, and their text stays in the log. */
 export function toServiceError(error: unknown): Pick<ServiceError, 'code' | 'details' | 'metadata'> {
   const metadata = new Metadata();
   if (error instanceof MillraceError) {
-    metadata.set('millrace-code', error.code);
-    if (error.retryAfterMs !== undefined) metadata.set('grpc-retry-pushback-ms', String(error.retryAfterMs));
+    for (const [name, value] of statusFields(error)) metadata.set(name, value);
     return { code: error.grpcStatus, details: boundedText(error.message), metadata };
   }
   return { code: status.INTERNAL, details: 'internal error; the service log has it', metadata };

@@ -22,6 +22,7 @@ import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { Peer } from './grpc-client.js';
 import { type CallContext, GrpcServer, handle } from './grpc-server.js';
+import { grpcTransports } from './grpc-transport.js';
 
 const address = '127.0.0.1:47196';
 const lifeMs = 300;
@@ -36,7 +37,7 @@ class SlowJwts extends TokenAuthenticator {
   }
 }
 
-describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
+describe.each(grpcTransports)('over %s', (transport) => {
   const server = new GrpcServer(
     address,
     new AccessGuard(new SlowJwts('a=0123456789abcdef', 'a=admin'), new Authorizer(), () => undefined),

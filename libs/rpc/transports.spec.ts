@@ -14,11 +14,12 @@ import { adminGuard } from '#libs/testing/admin-guard.js';
 import { freePort } from '#libs/testing/service-process.js';
 import { Peer } from './grpc-client.js';
 import { type CallContext, GrpcServer, handle } from './grpc-server.js';
+import { grpcTransports } from './grpc-transport.js';
 
 const token = 'a-token-of-sixteen-and-more';
 const large = 8 * 1024 * 1024 - 1_000;
 
-describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
+describe.each(grpcTransports)('over %s', (transport) => {
   let address: string;
   let server: GrpcServer;
   let peer: Peer<InferenceWorkerClient>;
@@ -72,24 +73,21 @@ describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
     expect(await prepare('x')).toMatchObject({ inputName: 'x' });
   });
 
-  it.each(['grpc-js', 'wire'] as const)(
-    'messages of a stream come back whole and in order to a client over %s',
-    async (client) => {
-      const sizes = [0, 1, 16_379, 16_380, 65_536, 300_000, 2_000_000, 5];
-      const stream = peer.openStream<InferBatch, InferResult>(InferenceWorkerService.infer, client);
-      const answers: [number, number, number | undefined][] = [];
-      const ended = new Promise<void>((resolve, reject) => {
-        stream.on('end', resolve);
-        stream.on('error', reject);
-      });
-      stream.on('data', ({ batchId, output }) => answers.push([batchId, output.length, output.at(-1)]));
-      for (const [i, size] of sizes.entries())
-        stream.write(InferBatch.fromPartial({ batchId: i + 1, input: Buffer.alloc(size, i + 1) }));
-      stream.end();
-      await ended;
-      expect(answers).toEqual(sizes.map((size, i) => [i + 1, size, size === 0 ? undefined : i + 1]));
-    },
-  );
+  it.each(grpcTransports)('messages of a stream come back whole and in order to a client over %s', async (client) => {
+    const sizes = [0, 1, 16_379, 16_380, 65_536, 300_000, 2_000_000, 5];
+    const stream = peer.openStream<InferBatch, InferResult>(InferenceWorkerService.infer, client);
+    const answers: [number, number, number | undefined][] = [];
+    const ended = new Promise<void>((resolve, reject) => {
+      stream.on('end', resolve);
+      stream.on('error', reject);
+    });
+    stream.on('data', ({ batchId, output }) => answers.push([batchId, output.length, output.at(-1)]));
+    for (const [i, size] of sizes.entries())
+      stream.write(InferBatch.fromPartial({ batchId: i + 1, input: Buffer.alloc(size, i + 1) }));
+    stream.end();
+    await ended;
+    expect(answers).toEqual(sizes.map((size, i) => [i + 1, size, size === 0 ? undefined : i + 1]));
+  });
 
   it('a handler that throws at once is answered INTERNAL, and the next call is served', async () => {
     const prepare = (onnxSha256: string) => peer.call((stub) => stub.prepare, { onnxSha256, features: 1 }, 2_000);

@@ -1,10 +1,17 @@
 import { type ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
 
+/** What a caller is told whose request cannot be read, whatever carries it; INVALID_ARGUMENT. */
+export const unreadable = {
+  message: 'the request is not a protobuf message of this method',
+  compression: 'the request is not compressed as grpc-encoding says',
+  timeout: 'grpc-timeout: expected at most 8 digits and one of H, M, S, m, u, n',
+} as const;
+
 /** What grpc-js calls INTERNAL and is the caller's: each by the beginning of its words. */
 const callersFaults = [
-  ['Error deserializing request', 'the request is not a protobuf message of this method'],
-  ['Failed to decompress message', 'the request is not compressed as grpc-encoding says'],
-  ['Invalid grpc-timeout value', 'grpc-timeout: expected at most 8 digits and one of H, M, S, m, u, n'],
+  ['Error deserializing request', unreadable.message],
+  ['Failed to decompress message', unreadable.compression],
+  ['Invalid grpc-timeout value', unreadable.timeout],
 ] as const;
 
 /** A request that cannot be read is answered INVALID_ARGUMENT: the server itself is well. Costs a call nothing until it fails. */

@@ -49,7 +49,6 @@ describe('HTTP/2 as h2spec has it, of a connection that serves pages', () => {
     server = createServer((socket) => {
       const owner = {
         opened: (stream: Http2Stream, _: unknown, isWhole: boolean) => servePage(stream, isWhole),
-        leaving: () => undefined,
         closed: () => undefined,
       };
       connections.push(new Http2Connection(socket, true, owner));

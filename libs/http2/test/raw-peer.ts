@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { frameFlag, frameHeaderBytes, frameType, settingId, writeFrameHeader } from '../frame.js';
 import { HpackDecoder } from '../hpack-decoder.js';
 import { encodeHeaders } from '../hpack-encoder.js';
+import { encodeSettings } from '../peer-settings.js';
 
 /** What a client says first. */
 export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -32,12 +33,8 @@ export function number(type: number, streamId: number, value: number): Buffer {
 
 /** @param values by `settingId` */
 export function settings(values: Readonly<Record<number, number>> = {}): Buffer {
-  const payload = Buffer.alloc(6 * Object.keys(values).length);
-  for (const [i, [id, value]] of Object.entries(values).entries()) {
-    payload.writeUInt16BE(Number(id), i * 6);
-    payload.writeUInt32BE(value, i * 6 + 2);
-  }
-  return frame(frameType.settings, 0, 0, payload);
+  const pairs = Object.entries(values).map(([id, value]) => [Number(id), value] as const);
+  return frame(frameType.settings, 0, 0, encodeSettings(pairs));
 }
 
 /** The header block of a gRPC call. */

@@ -1,22 +1,24 @@
 import { type Metadata, status } from '@grpc/grpc-js';
 import { encodeHeaders } from '#libs/http2/hpack-encoder.js';
 import type { MillraceError } from '#libs/errors/millrace-error.js';
-import { boundedText } from '../status.js';
+import { messageHeader, statusFields } from '../status.js';
+import { pairsOf } from './metadata-headers.js';
 
 const head = [':status', '200', 'content-type', 'application/grpc+proto'];
+const understood = ['grpc-accept-encoding', 'identity,deflate,gzip'];
 
 /** The headers of every answer with a message. */
-export const answerHeaders = encodeHeaders([...head, 'grpc-accept-encoding', 'identity,deflate,gzip']);
+export const answerHeaders = encodeHeaders([...head, ...understood]);
 /** The trailers of one that went well. */
 export const okTrailers = encodeHeaders(['grpc-status', String(status.OK), 'grpc-message', 'OK']);
 /** A request that is none of gRPC. */
-export const notGrpc = encodeHeaders([':status', '415', 'grpc-accept-encoding', 'identity,deflate,gzip']);
+export const notGrpc = encodeHeaders([':status', '415', ...understood]);
 /** One whose headers are more than we take (RFC 6585). */
 export const headersTooLarge = encodeHeaders([':status', '431']);
 
 /** What a handler may add to the headers of its answer. */
 export function headersWith(metadata: Metadata): Buffer {
-  return encodeHeaders([...head, 'grpc-accept-encoding', 'identity,deflate,gzip', ...pairsOf(metadata)]);
+  return encodeHeaders([...head, ...understood, ...pairsOf(metadata)]);
 }
 
 /** @param isAlone there were no headers before: they are both in one (trailers-only) */
@@ -26,20 +28,18 @@ export function statusBlock(
   metadata: Metadata | null | undefined,
   isAlone: boolean,
 ): Buffer {
-  const pairs = ['grpc-status', String(code), 'grpc-message', encodeURI(boundedText(details))];
-  return encodeHeaders([...(isAlone ? head : []), ...pairs, ...(metadata ? pairsOf(metadata) : [])]);
+  return encodeHeaders([
+    ...(isAlone ? head : []),
+    ...statusPairs(code, details),
+    ...(metadata ? pairsOf(metadata) : []),
+  ]);
 }
 
 /** What a gate refuses with. */
-export function refusalBlock({ grpcStatus, code, message, retryAfterMs }: MillraceError): Buffer {
-  const retry = retryAfterMs === undefined ? [] : ['grpc-retry-pushback-ms', String(retryAfterMs)];
-  const pairs = ['grpc-status', String(grpcStatus), 'grpc-message', encodeURI(boundedText(message))];
-  return encodeHeaders([...head, ...pairs, 'millrace-code', code, ...retry]);
+export function refusalBlock(refusal: MillraceError): Buffer {
+  return encodeHeaders([...head, ...statusPairs(refusal.grpcStatus, refusal.message), ...statusFields(refusal).flat()]);
 }
 
-/** As headers: the bytes of `-bin` in base64. */
-export function pairsOf(metadata: Metadata): string[] {
-  return Object.entries(metadata.toHttp2Headers()).flatMap(([name, values]) =>
-    [values ?? []].flat().flatMap((value) => [name, String(value)]),
-  );
+function statusPairs(code: status, details: string): string[] {
+  return ['grpc-status', String(code), 'grpc-message', messageHeader(details)];
 }

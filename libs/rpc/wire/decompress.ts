@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
+import { unreadable } from '../unreadable-requests.js';
 import { MessageRefused } from './message-reader.js';
 
 const [unzip, inflated] = [promisify(gunzip), promisify(inflate)];
@@ -25,6 +26,6 @@ export async function decompress(bytes: Buffer, encoding: string, maxBytes: numb
         status.RESOURCE_EXHAUSTED,
         `Received message that decompresses to a size larger than ${maxBytes}`,
       );
-    throw new MessageRefused(status.INVALID_ARGUMENT, 'the request is not compressed as grpc-encoding says');
+    throw new MessageRefused(status.INVALID_ARGUMENT, unreadable.compression);
   }
 }

@@ -1,14 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import { expect, it } from '@jest/globals';
+import { message } from '#libs/http2/test/raw-peer.js';
 import { HeldBytes, MessageReader } from './message-reader.js';
 
 const maxBytes = 200_000;
-
-function message(text: string, flag = 0): Buffer {
-  const prefix = Buffer.from([flag, 0, 0, 0, 0]);
-  prefix.writeUInt32BE(text.length, 1);
-  return Buffer.concat([prefix, Buffer.from(text)]);
-}
 
 function reading(held = new HeldBytes(1_000_000)) {
   const taken: [string, boolean][] = [];
@@ -22,7 +17,7 @@ const sent: [string, boolean][] = [
   ['packed', true],
   ['x'.repeat(70), false],
 ];
-const bytes = Buffer.concat(sent.map(([text, packed]) => message(text, Number(packed))));
+const bytes = Buffer.concat(sent.map(([text, packed]) => message(Buffer.from(text), text.length, packed)));
 
 it('messages come whole however their bytes are cut, in two at every byte and in single bytes', () => {
   for (let cut = 0; cut <= bytes.length; cut += 1) {
@@ -42,7 +37,7 @@ it('one that outgrows its first room comes whole, and holds nothing afterwards',
   const held = new HeldBytes(maxBytes);
   for (let i = 0; i < 3; i += 1) {
     const { taken, reader } = reading(held);
-    const whole = message(text);
+    const whole = message(Buffer.from(text));
     for (let at = 0; at < whole.length; at += 16_384) reader.feed(whole.subarray(at, at + 16_384));
     expect(taken).toEqual([[text, false]]);
   }

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
+import { prefixBytes } from './send-message.js';
 
-const prefixBytes = 5;
 /** What a message that has not come whole gets at first, bytes: whoever announces a large one has to send it to have room kept for it. */
 const firstRoomBytes = 65_536;
 /** What the messages of one connection hold that are not whole, or wait for their reader, bytes. */

@@ -1,9 +1,6 @@
 import { type sendUnaryData, type ServiceError, status } from '@grpc/grpc-js';
-import { statusOf } from './status-of.js';
 import { ServedStream } from './served-stream.js';
 import { WireCall } from './wire-call.js';
-
-const ok = { code: status.OK, details: 'OK' };
 
 /** A call that brings one request, and is begun when that has come whole. */
 abstract class OneRequestCall extends WireCall {
@@ -73,13 +70,11 @@ export class UnaryCall extends OneRequestCall {
     if (listeners !== undefined) process.nextTick(() => listeners.forEach((listener) => listener()));
   }
 
-  private answer(error: Partial<ServiceError> | null, response: unknown): void {
+  protected override answer(error: Partial<ServiceError> | null, response: unknown): void {
     this.isWorking = false;
     this.releaseUnpacked();
-    if (this.isOver) return this.workIsOver();
-    if (error) return this.sendStatus(statusOf(error));
-    this.sendMessage(response);
-    this.sendStatus(ok);
+    if (this.isOver) this.workIsOver();
+    else super.answer(error, response);
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { metadataOf, readHead, timeoutMs } from './request-head.js';
+import { readHead, timeoutMs } from './request-head.js';
 
 it.each([
   ['1H', 3_600_000],
@@ -36,29 +36,4 @@ it('a deadline counts from when its request came', () => {
     deadlineMs: 6_000,
     encoding: 'gzip',
   });
-});
-
-it('metadata is what is not of the transport: repeated, binary, and without what cannot be metadata', () => {
-  const metadata = metadataOf([
-    ':path',
-    '/a.B/C',
-    'te',
-    'trailers',
-    'content-type',
-    'application/grpc',
-    'grpc-timeout',
-    '1S',
-    'x',
-    '1',
-    'x',
-    '2',
-    'y-bin',
-    'AQI=,Aw==',
-    'z',
-    'é',
-    'not a name',
-    'v',
-  ]);
-  expect(metadata.toHttp2Headers()).toEqual({ x: ['1', '2'], 'y-bin': ['AQI=', 'Aw=='] });
-  expect(metadata.get('y-bin')).toEqual([Buffer.of(1, 2), Buffer.of(3)]);
 });

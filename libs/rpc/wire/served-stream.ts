@@ -1,7 +1,6 @@
 import { Duplex, type DuplexOptions } from 'node:stream';
-import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { statusOf } from './status-of.js';
-import type { CallStatus } from './wire-call.js';
+import { Metadata, type ServiceError } from '@grpc/grpc-js';
+import { type CallStatus, ok, statusOf } from './call-status.js';
 
 /** What a stream of messages is of. */
 export interface StreamingCall {
@@ -22,7 +21,7 @@ export interface StreamingCall {
  */
 export class ServedStream extends Duplex {
   cancelled = false;
-  private outcome: CallStatus = { code: status.OK, details: 'OK' };
+  private outcome: CallStatus = ok;
   /** Of the message that waits for the caller to read. */
   private goOn: (() => void) | undefined;
 

@@ -1,6 +1,6 @@
-import { type sendUnaryData, status } from '@grpc/grpc-js';
+import type { sendUnaryData } from '@grpc/grpc-js';
 import { ServedStream, type StreamingCall } from './served-stream.js';
-import { statusOf } from './status-of.js';
+import { prefixBytes } from './send-message.js';
 import { WireCall } from './wire-call.js';
 
 /** As it came. */
@@ -9,7 +9,6 @@ interface Waiting {
   readonly isCompressed: boolean;
 }
 
-const prefixBytes = 5;
 /** What a message that waits holds beside its bytes: many empty ones are not free. */
 const besideBytes = 128;
 
@@ -26,11 +25,7 @@ export class StreamCall extends WireCall implements StreamingCall {
   private isWhole = false;
 
   begin(handler: StreamHandler): void {
-    handler(this.messages, (error, response) => {
-      if (error) return this.sendStatus(statusOf(error));
-      this.sendMessage(response);
-      this.sendStatus({ code: status.OK, details: 'OK' });
-    });
+    handler(this.messages, (error, response) => this.answer(error, response));
   }
 
   received(message: Buffer, isCompressed: boolean): void {

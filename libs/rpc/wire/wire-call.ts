@@ -1,12 +1,16 @@
-import { type Metadata, type MethodDefinition, status } from '@grpc/grpc-js';
+import { type Metadata, type MethodDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import type { HeaderList } from '#libs/http2/hpack-decoder.js';
 import type { Http2Stream, StreamOwner } from '#libs/http2/http2-stream.js';
+import { valueOf } from '#libs/http2/message-head.js';
 import { errorMessage } from '#libs/errors/millrace-error.js';
+import { unreadable } from '../unreadable-requests.js';
 import { answerHeaders, headersWith, okTrailers, statusBlock } from './answer-blocks.js';
+import { type CallStatus, ok, statusOf } from './call-status.js';
 import { decompress } from './decompress.js';
 import { type HeldBytes, MessageReader, MessageRefused, type MessageSink } from './message-reader.js';
-import { valueOf } from '#libs/http2/message-head.js';
-import { metadataOf, type RequestHead } from './request-head.js';
+import { metadataOf } from './metadata-headers.js';
+import type { RequestHead } from './request-head.js';
+import { sendMessage } from './send-message.js';
 import type { UnpackingRoom } from './unpacking-room.js';
 
 export type Method = MethodDefinition<unknown, unknown>;
@@ -19,17 +23,8 @@ export interface CallLimits {
   readonly unpacking: UnpackingRoom;
 }
 
-/** What a status is made of. */
-export interface CallStatus {
-  readonly code: status;
-  readonly details: string;
-  readonly metadata?: Metadata | null | undefined;
-}
-
 /** What a timer can wait. */
 const maxTimerMs = 2 ** 31 - 1;
-/** In front of every message. Copied as it is sent, so one does for all. */
-const prefix = Buffer.alloc(5);
 
 /**
  * One call at a server: its stream as messages and a status. Ends once, by whoever is first: the handler, its deadline, or the caller who goes away. What kind of call it is says what becomes of its
@@ -137,9 +132,15 @@ export abstract class WireCall implements StreamOwner, MessageSink {
       return true;
     }
     this.sendMetadata();
-    prefix.writeUInt32BE(bytes.length, 1);
-    this.stream.send(prefix, bytes);
+    sendMessage(this.stream, bytes);
     return this.stream.queuedBytes === 0;
+  }
+
+  /** Of a call that is answered once. */
+  protected answer(error: Partial<ServiceError> | null, response: unknown): void {
+    if (error) return this.sendStatus(statusOf(error));
+    this.sendMessage(response);
+    this.sendStatus(ok);
   }
 
   sendStatus({ code, details, metadata }: CallStatus): void {
@@ -199,7 +200,7 @@ export abstract class WireCall implements StreamOwner, MessageSink {
       return this.method.requestDeserialize(bytes);
     } catch {
       // Of what the bytes say nothing can be repeated.
-      throw new MessageRefused(status.INVALID_ARGUMENT, 'the request is not a protobuf message of this method');
+      throw new MessageRefused(status.INVALID_ARGUMENT, unreadable.message);
     }
   }
 

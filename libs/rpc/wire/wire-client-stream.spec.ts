@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { frameFlag, frameHeaderBytes, frameType, writeFrameHeader } from '#libs/http2/frame.js';
+import { frameFlag, frameType } from '#libs/http2/frame.js';
 import { encodeHeaders } from '#libs/http2/hpack-encoder.js';
+import { frame, message } from '#libs/http2/test/raw-peer.js';
 import {
   InferBatch,
   InferenceWorkerService,
@@ -12,15 +13,7 @@ import {
 import { generator } from '#libs/numeric/generator.js';
 import { WireClientStream } from './wire-client-stream.js';
 
-function frame(type: number, flags: number, streamId: number, payload: Uint8Array): Buffer {
-  const bytes = Buffer.alloc(frameHeaderBytes + payload.length);
-  writeFrameHeader(bytes, 0, payload.length, type, flags, streamId);
-  bytes.set(payload, frameHeaderBytes);
-  return bytes;
-}
-
 const result = Buffer.from(InferResult.encode(InferResult.fromPartial({ batchId: 1 })).finish());
-const message = Buffer.concat([Buffer.from([0, 0, 0, 0, result.length]), result]);
 const settings = frame(frameType.settings, 0, 0, Buffer.alloc(0));
 const headers = frame(
   frameType.headers,
@@ -28,7 +21,7 @@ const headers = frame(
   1,
   encodeHeaders([':status', '200', 'content-type', 'application/grpc']),
 );
-const data = frame(frameType.data, 0, 1, message);
+const data = frame(frameType.data, 0, 1, message(result));
 const trailers = (...pairs: string[]) =>
   frame(frameType.headers, frameFlag.endHeaders | frameFlag.endStream, 1, encodeHeaders(pairs));
 const ok = trailers('grpc-status', '0');
@@ -81,7 +74,12 @@ it.each<[string, Buffer[], number, RegExp]>([
   ['a status', [headers, trailers('grpc-status', '7', 'grpc-message', 'no%20%E2%82%AC')], 7, /^no €$/],
   ['a status alone', [trailers(':status', '200', 'grpc-status', '8', 'grpc-message', '100%')], 8, /^100%$/],
   ['HTTP alone', [trailers(':status', '503')], 14, /HTTP status 503/],
-  ['no status at all', [headers, frame(frameType.data, frameFlag.endStream, 1, message)], 13, /without a status/],
+  [
+    'no status at all',
+    [headers, frame(frameType.data, frameFlag.endStream, 1, message(result))],
+    13,
+    /without a status/,
+  ],
   ['half a message', [headers, data.subarray(0, -1)], 14, /the connection is lost/],
   ['no HTTP/2', [Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')], 14, /./],
   ['nothing', [], 14, /./],

@@ -10,12 +10,12 @@ import type { Http2Stream, StreamOwner } from '#libs/http2/http2-stream.js';
 import { valueOf } from '#libs/http2/message-head.js';
 import type { MessageStream } from '../message-stream.js';
 import { splitAddress } from '../split-address.js';
-import { pairsOf } from './answer-blocks.js';
 import { HeldBytes, MessageReader, type MessageSink } from './message-reader.js';
+import { pairsOf } from './metadata-headers.js';
+import { sendMessage } from './send-message.js';
 
 /** The peer is one of ours, and its answers are bounded by what we ask. */
 const maxMessageBytes = 2 ** 30;
-const prefix = Buffer.alloc(5);
 
 /**
  * One call with messages both ways, over a connection of its own that ends with it. Nothing is tried again: where the peer is not there, or goes, the stream fails as UNAVAILABLE. Without a deadline:
@@ -36,10 +36,9 @@ export class WireClientStream<Q, A> extends EventEmitter implements MessageStrea
   ) {
     super();
     this.lost = `no connection to ${address}`;
-    const { host, port } = splitAddress(address);
-    const socket = connect({ host, port, noDelay: true });
+    const socket = connect({ ...splitAddress(address), noDelay: true });
     socket.on('error', (error) => (this.lost += `: ${errorMessage(error)}`));
-    const owner = { opened() {}, leaving() {}, closed: () => this.fail(status.UNAVAILABLE, this.lost) };
+    const owner = { opened() {}, closed: () => this.fail(status.UNAVAILABLE, this.lost) };
     this.connection = new Http2Connection(socket, false, owner);
     const own = [':method', 'POST', ':scheme', 'http', ':path', method.path, ':authority', address];
     const headers = [...own, 'te', 'trailers', 'content-type', 'application/grpc', ...pairsOf(metadata)];
@@ -48,9 +47,7 @@ export class WireClientStream<Q, A> extends EventEmitter implements MessageStrea
   }
 
   write(message: Q): void {
-    const bytes = this.method.requestSerialize(message);
-    prefix.writeUInt32BE(bytes.length, 1);
-    this.stream.send(prefix, bytes);
+    sendMessage(this.stream, this.method.requestSerialize(message));
   }
 
   end(): void {

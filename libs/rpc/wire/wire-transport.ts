@@ -4,6 +4,7 @@ import type { HeaderList } from '#libs/http2/hpack-decoder.js';
 import { Http2Connection } from '#libs/http2/http2-connection.js';
 import type { Http2Stream } from '#libs/http2/http2-stream.js';
 import type { Gate, GrpcTransport, GrpcTransportOptions } from '../grpc-transport.js';
+import { unreadable } from '../unreadable-requests.js';
 import { splitAddress } from '../split-address.js';
 import { headersTooLarge, notGrpc, refusalBlock, statusBlock } from './answer-blocks.js';
 import { HeldBytes } from './message-reader.js';
@@ -74,7 +75,6 @@ export class WireTransport implements GrpcTransport {
     const limits = { maxMessageBytes, held: new HeldBytes(maxHeld), unpacking: new UnpackingRoom() };
     const connection: Http2Connection = new Http2Connection(socket, true, {
       opened: (stream, headers, end) => this.opened(stream, headers, end, limits),
-      leaving: () => {},
       closed: () => {
         clearTimeout(age);
         this.connections.delete(connection);
@@ -101,12 +101,7 @@ export class WireTransport implements GrpcTransport {
     const begin = this.methods.get(head.path);
     if (begin === undefined)
       return refuse(stream, status.UNIMPLEMENTED, `there is no method ${head.path.slice(0, 256)}`);
-    if (Number.isNaN(head.deadlineMs))
-      return refuse(
-        stream,
-        status.INVALID_ARGUMENT,
-        'grpc-timeout: expected at most 8 digits and one of H, M, S, m, u, n',
-      );
+    if (Number.isNaN(head.deadlineMs)) return refuse(stream, status.INVALID_ARGUMENT, unreadable.timeout);
     begin(stream, headers, head, limits);
     if (end) stream.owner.data(nothing, true);
   }
