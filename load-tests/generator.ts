@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheFolder } from '#libs/storage/cache-folder.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 
 const run = promisify(execFile);
@@ -45,8 +46,7 @@ async function ensureGenerator(): Promise<string> {
   const hash = createHash('sha256')
     .update(readFileSync(join(source, 'main.go')))
     .update(readFileSync(join(source, 'go.sum')));
-  const cache = process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace', 'cache');
-  const binary = join(cache, `generator-${hash.digest('hex').slice(0, 12)}`);
+  const binary = cacheFolder(`generator-${hash.digest('hex').slice(0, 12)}`);
   if (!existsSync(binary)) await run('go', ['build', '-o', binary, '.'], { cwd: source });
   return binary;
 }

@@ -11,6 +11,7 @@ import { errorMessage } from '#libs/errors/millrace-error.js';
 import { MessageLog } from '#libs/messaging/message-log.js';
 import { Wiring } from '#libs/messaging/wiring.js';
 import { GrpcServer } from '#libs/rpc/grpc-server.js';
+import { splitAddress } from '#libs/rpc/split-address.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { Tracing } from '#libs/telemetry/tracing.js';
@@ -50,7 +51,7 @@ export async function runService(
     const problems = app.get(Wiring).problems(name);
     if (problems.length > 0) throw new Error(`topics: ${problems.join('; ')}`);
     await app.startAllMicroservices();
-    const [host, port] = splitAddress(settings.HTTP_LISTEN);
+    const { host, port } = splitAddress(settings.HTTP_LISTEN);
     await app.listen(port, host);
     readiness.set('startup', undefined);
     const alone = app.get(OwnProcess).label === undefined; // else the service has started when all have
@@ -95,9 +96,4 @@ function stopOnSignals(stop: () => Promise<void>, log: Logger, graceMs: number):
     log.error('unhandled_rejection', { error: reason instanceof Error ? reason : errorMessage(reason) });
     process.exit(1);
   });
-}
-
-export function splitAddress(address: string): [host: string, port: number] {
-  const at = address.lastIndexOf(':');
-  return [address.slice(0, at), Number(address.slice(at + 1))];
 }

@@ -1,15 +1,9 @@
 import { expect, it } from '@jest/globals';
 import { ConnectionError, errorCode, frameHeaderBytes, maxFrameBytes, writeFrameHeader } from './frame.js';
 import { FrameReader } from './frame-reader.js';
+import { frame } from './test/raw-peer.js';
 
 type Taken = [type: number, flags: number, streamId: number, payload: string];
-
-function frame(type: number, flags: number, streamId: number, payload: string): Buffer {
-  const bytes = Buffer.alloc(frameHeaderBytes + payload.length, payload, 'latin1');
-  bytes.write(payload, frameHeaderBytes, 'latin1');
-  writeFrameHeader(bytes, 0, payload.length, type, flags, streamId);
-  return bytes;
-}
 
 const frames: Taken[] = [
   [4, 0, 0, ''],
@@ -17,7 +11,9 @@ const frames: Taken[] = [
   [0, 1, 0x010203, 'x'.repeat(300)],
   [8, 0, 0, '\0\0\0\x01'],
 ];
-const bytes = Buffer.concat(frames.map((one) => frame(...one)));
+const bytes = Buffer.concat(
+  frames.map(([type, flags, id, payload]) => frame(type, flags, id, Buffer.from(payload, 'latin1'))),
+);
 
 function reading(): { taken: Taken[]; reader: FrameReader } {
   const taken: Taken[] = [];
@@ -42,7 +38,7 @@ it('frames come whole however what was received is cut, in two at every byte and
 });
 
 it('a frame within one piece is a view of it, and the reserved bit of a stream is none of its number', () => {
-  const piece = Buffer.concat([frame(0, 0, 1, 'abc')]);
+  const piece = Buffer.concat([frame(0, 0, 1, Buffer.from('abc'))]);
   piece[5] = piece[5]! | 0x80;
   const seen: [number, boolean][] = [];
   new FrameReader((_type, _flags, id, payload) => seen.push([id, payload.buffer === piece.buffer])).feed(piece);

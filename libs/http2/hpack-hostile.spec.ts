@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { generator } from '#libs/numeric/generator.js';
 import { HpackDecoder } from './hpack-decoder.js';
 import { HpackError } from './hpack-error.js';
 
@@ -126,19 +127,8 @@ describe('what a list costs is bounded', () => {
   });
 });
 
-/** mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 it('100,000 blocks of random bytes throw nothing but HpackError, and none takes long', () => {
-  const random = seeded(7541);
+  const random = generator(7541);
   let decoder = new HpackDecoder();
   let decoded = 0;
   let slowestMs = 0;

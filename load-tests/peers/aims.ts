@@ -13,18 +13,13 @@ export interface Aim {
 
 /** What Millrace wants to be, each beside what this run found. */
 export function aimsOf(comparison: Comparison): Aim[] {
-  const millrace = comparison.peers.find(({ key }) => key === 'millrace');
+  const peer = (wanted: string) => comparison.peers.find(({ key }) => key === wanted);
+  const millrace = peer('millrace');
   const one = measuredOf(millrace, 'gbt100');
-  const control = measuredOf(
-    comparison.peers.find(({ key }) => key === 'control'),
-    'gbt100',
-  );
+  const stock = measuredOf(peer('millrace-grpc-js'), 'gbt100');
+  const control = measuredOf(peer('control'), 'gbt100');
   const overControl = (measured: Measured | undefined) =>
     measured && control ? measured.full.cpuUs / control.full.cpuUs : undefined;
-  const stock = measuredOf(
-    comparison.peers.find(({ key }) => key === 'millrace-grpc-js'),
-    'gbt100',
-  );
   const atMost = (most: number) => (value: number) => value <= most;
   return [
     aim(

@@ -1,10 +1,9 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { projectRoot } from '#libs/storage/sql-file.js';
+import { cacheFolder } from '#libs/storage/cache-folder.js';
 
 /** Models, environments and the generator are kept here. */
 export function peerCache(): string {
-  const folder = join(process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace/cache'), 'peers');
+  const folder = cacheFolder('peers');
   mkdirSync(folder, { recursive: true });
   return folder;
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { cacheFolder } from '#libs/storage/cache-folder.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 
 interface Bootstrap {
@@ -18,7 +19,7 @@ export async function ensureTrainingPython(onProgress: (line: string) => void): 
 export async function ensurePython(name: string, lock: string, onProgress: (line: string) => void): Promise<string> {
   const folder = join(projectRoot(), 'services/trainer/python');
   const bootstrap = (await import(join(folder, 'bootstrap.mjs'))) as Bootstrap;
-  const dir = join(process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace', 'cache'), name);
+  const dir = cacheFolder(name);
   return (
     await bootstrap.ensurePython({
       dir,

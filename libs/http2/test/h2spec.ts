@@ -3,13 +3,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheFolder } from '#libs/storage/cache-folder.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { madeOnce } from '#libs/testing/made-once.js';
 
 const run = promisify(execFile);
-const cache = process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace/cache');
 /** As libs/http2/test/h2spec/go.mod pins it. */
-const folder = join(cache, 'h2spec-2.2.1');
+const folder = cacheFolder('h2spec-2.2.1');
 
 /** One of the conformance tests that h2spec makes of a server. */
 export interface Conformance {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { generator } from '#libs/numeric/generator.js';
 import { until } from '#libs/testing/until.js';
 import { frameType } from '../frame.js';
 import { Attacked } from './attacked-process.js';
-import { conversation, mutated, type Random, seeded } from './mutated-conversations.js';
+import { conversation, mutated, type Random } from './mutated-conversations.js';
 import { RawPeer } from './raw-peer.js';
 
 jest.setTimeout(120_000);
@@ -43,7 +44,7 @@ describe('a server that is told nonsense', () => {
   });
 
   it(`goes on after ${conversations} changed ones, serves others meanwhile, and keeps nothing of them`, async () => {
-    const random = seeded(9113);
+    const random = generator(9113);
     const before = await attacked.memory();
     const seen = { ended: 0, 'went on': 0 };
     const slowestMs = await attacked.during(async () => {

@@ -3,17 +3,6 @@ import { callHeaders, frame, message, number, preface, settings, unaryCall } fro
 
 export type Random = () => number;
 
-/** mulberry32: in [0, 1). */
-export function seeded(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const [echo, chat] = ['/millrace.test.Attacked/Echo', '/millrace.test.Attacked/Chat'];
 const { headers, data, continuation, rstStream, windowUpdate, ping, priority } = frameType;
 const { endHeaders, endStream, padded } = frameFlag;

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { readMeshState, removeMeshState } from '#libs/boot/mesh-state.js';
 import { serviceNames } from '#libs/contracts/services.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
+import { splitAddress } from '#libs/rpc/split-address.js';
 import { connectMesh, dataFolder } from '../connection.js';
 import { type OutputOptions, print, printJson, printTable } from '../output.js';
 
@@ -56,9 +57,8 @@ function stateOf(address: string): Promise<string> {
 }
 
 function answers(address: string): Promise<boolean> {
-  const at = address.lastIndexOf(':');
   return new Promise((resolve) => {
-    const socket = connect({ host: address.slice(0, at), port: Number(address.slice(at + 1)), timeout: 2_000 });
+    const socket = connect({ ...splitAddress(address), timeout: 2_000 });
     const end = (up: boolean): void => {
       socket.destroy();
       resolve(up);

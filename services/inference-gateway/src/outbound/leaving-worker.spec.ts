@@ -6,7 +6,7 @@ import {
   InferResult,
   PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
-import type { GrpcTransportName } from '#libs/rpc/grpc-transport.js';
+import { type GrpcTransportName, grpcTransports } from '#libs/rpc/grpc-transport.js';
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
@@ -59,7 +59,7 @@ class StandIn {
   }
 }
 
-describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
+describe.each(grpcTransports)('over %s', (transport) => {
   let workers: StandIn[];
   let pool: WorkerPoolClient;
   beforeEach(async () => {

@@ -7,6 +7,7 @@ import {
   PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { grpcTransports } from '#libs/rpc/grpc-transport.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
@@ -18,7 +19,7 @@ import { WorkerPoolClient } from './worker-pool.client.js';
 
 const token = 'a-token-of-sixteen-and-more';
 const address = '127.0.0.1:47197';
-describe.each(['grpc-js', 'wire'] as const)('over %s', (transport) => {
+describe.each(grpcTransports)('over %s', (transport) => {
   const server = new GrpcServer(
     address,
     adminGuard('tester', token),

@@ -4,13 +4,14 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheFolder } from '#libs/storage/cache-folder.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { layOutDebianPackages } from '#libs/testing/debian-packages.js';
 import { madeOnce } from '#libs/testing/made-once.js';
 import { ensurePython } from '../../training-python.js';
 
 const run = promisify(execFile);
-const cache = process.env['MILLRACE_CACHE'] ?? join(projectRoot(), '.millrace/cache');
+const cache = cacheFolder();
 const lock = join(projectRoot(), 'services/trainer/python/requirements-perf-analyzer.lock');
 /** What the wheel's binary was built for. */
 const [neededGlibc, suiteThatHasIt] = [2.38, 'trixie'];
