@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { errorMessage } from '#libs/errors/millrace-error.js';
 import { token } from '#libs/testing/service-process.js';
 import { startServingStack } from '#libs/testing/serving-stack.js';
 import { control } from './peers/control/control.peer.js';
@@ -63,9 +65,10 @@ async function measure(address: string, message: Uint8Array, pids: () => number[
   const { perSecond: peakPerSecond } = await ask({});
   const before = pssMiB(pids());
   let most = before;
-  const watch = setInterval(() => (most = Math.max(most, pssMiB(pids()))), 1_000);
-  const over = await ask({ seconds, rate: peakPerSecond * times });
-  clearInterval(watch);
+  const watch = setInterval(() => {
+    if (pids().every((pid) => existsSync(`/proc/${pid}`))) most = Math.max(most, pssMiB(pids()));
+  }, 1_000);
+  const over = await ask({ seconds, rate: peakPerSecond * times }).finally(() => clearInterval(watch));
   const normalAfterMs = await untilNormal(ask, peakPerSecond);
   const codes = byCode(over.failed);
   return {
@@ -95,8 +98,10 @@ async function untilNormal(ask: (load: Partial<Load>) => Promise<Answered>, peak
   const fromMs = performance.now();
   while (performance.now() - fromMs < 30_000) {
     const sinceMs = performance.now() - fromMs;
-    const { failed, maxMs } = await ask({ seconds: 0.2, rate: peak / 10 });
-    if (Object.keys(failed).length === 0 && maxMs < 50) return Math.round(sinceMs);
+    // A server that breaks connections is not back to normal: no figures, and it is asked again.
+    const figures = await ask({ seconds: 0.2, rate: peak / 10 }).catch(() => undefined);
+    if (figures !== undefined && Object.keys(figures.failed).length === 0 && figures.maxMs < 50)
+      return Math.round(sinceMs);
     await sleep(20);
   }
   return Number.POSITIVE_INFINITY;
@@ -114,7 +119,10 @@ const ours = await measure(stack.gateway.grpcAddress, inferRequest(model.name, '
 ]);
 await stack.stop();
 const served = await control.serve(model);
-const bare = await measure(served.address, served.request(row), () => [...served.pids]);
+// What it does not live through is said in place of its figures.
+const bare = await measure(served.address, served.request(row), () => [...served.pids]).catch((error: unknown) => ({
+  problem: errorMessage(error),
+}));
 await served.stop();
 if (values.json) console.log(JSON.stringify({ millrace: ours, control: bare }));
 else
