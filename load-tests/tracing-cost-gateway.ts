@@ -8,7 +8,8 @@ import {
   type ModelInferResponse,
 } from '#libs/contracts/generated/inference/v2/inference.js';
 import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import { type CallContext, GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';

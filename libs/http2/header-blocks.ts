@@ -21,7 +21,7 @@ export interface HeaderBlock {
 /** HEADERS and the CONTINUATIONs after it, joined and decoded. */
 export class HeaderBlocks {
   private readonly decoder: HpackDecoder;
-  private open: { first: Omit<HeaderBlock, 'headers'>; parts: Buffer[]; bytes: number } | undefined;
+  private open: { first: HeaderBlock; parts: Buffer[]; bytes: number } | undefined;
 
   /** @param maxListBytes of the list, as RFC 9113, section 10.5.1, counts */
   constructor(maxListBytes: number) {
@@ -42,8 +42,10 @@ export class HeaderBlocks {
       isSelfDependent = (fragment.readUInt32BE(0) & 0x7fffffff) === streamId;
       fragment = fragment.subarray(5);
     }
-    const first = { streamId, end: (flags & frameFlag.endStream) !== 0, isSelfDependent };
-    if ((flags & frameFlag.endHeaders) !== 0) return { ...first, headers: this.decode(fragment) };
+    const end = (flags & frameFlag.endStream) !== 0;
+    if ((flags & frameFlag.endHeaders) !== 0)
+      return { streamId, end, isSelfDependent, headers: this.decode(fragment) };
+    const first = { streamId, end, isSelfDependent, headers: undefined };
     this.open = { first, parts: [Buffer.from(fragment)], bytes: fragment.length };
     return undefined;
   }

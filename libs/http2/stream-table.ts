@@ -1,3 +1,4 @@
+import { NumberMap } from '#libs/collections/number-map.js';
 import { ConnectionError, errorCode, frameType } from './frame.js';
 import type { Http2Sender } from './http2-sender.js';
 import { Http2Stream, type StreamKeeper } from './http2-stream.js';
@@ -8,7 +9,7 @@ import { RecentStreams } from './recent-streams.js';
 export class StreamTable implements StreamKeeper {
   /** The last that the peer has opened. */
   lastPeerId = 0;
-  private readonly streams = new Map<number, Http2Stream>();
+  private readonly streams = new NumberMap<Http2Stream>();
   private readonly recent = new RecentStreams();
   private nextOwnId = 1;
   private abandoned = 0;

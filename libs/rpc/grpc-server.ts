@@ -1,6 +1,4 @@
-import type { EventEmitter } from 'node:events';
 import {
-  type Metadata,
   type Server as GrpcCoreServer,
   status,
   type ServiceDefinition,
@@ -20,13 +18,13 @@ import { assertLoopback } from '#libs/auth/token-authenticator.js';
 import { HealthCheckResponse_ServingStatus, HealthService } from '#libs/contracts/generated/grpc/health/v1/health.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
-import type { TraceContext } from '#libs/telemetry/trace-context.js';
 import { type Tracing, tracingOff } from '#libs/telemetry/tracing.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { GrpcJsTransport } from './grpc-js-transport.js';
 import type { Gate, GrpcTransport, GrpcTransportName, GrpcTransportOptions } from './grpc-transport.js';
 import { readTraceparents, type RpcSpan, startServerSpan, traceOfMetadata } from './rpc-spans.js';
 import { reflectedFiles } from './reflected-files.js';
+import { type AnyCall, type CallContext, ServedContext, type Traced, untraced } from './served-context.js';
 import { endAtExpiry, pump } from './served-streams.js';
 import { toServiceError } from './status.js';
 import { WireTransport } from './wire/wire-transport.js';
@@ -38,23 +36,6 @@ export interface GrpcServerOptions extends GrpcTransportOptions {
 const defaults: GrpcServerOptions = { maxMessageBytes: 8 * 1024 * 1024, maxConnectionAgeMs: 0, transport: 'grpc-js' };
 const transports = { 'grpc-js': GrpcJsTransport, wire: WireTransport };
 
-export interface CallContext {
-  readonly caller: Caller;
-  readonly signal: AbortSignal;
-  /** Epoch ms; Infinity = the caller set none. */
-  readonly deadlineMs: number;
-  readonly metadata: Metadata;
-  /** Where the call stands in its trace: its span, or, of a duplex stream, its caller's. Undefined = tracing is off, or nobody traces it. */
-  readonly trace?: TraceContext | undefined;
-  /**
-   * A duplex stream may live as long as the process and has no span of its own: what does something for one of its messages begins one here.
-   * @param traceparents that the message carries: the first is the parent, the others are linked, of none there is no span. Left out = the message is a call of its own: it is part of what the
-   * stream's caller traces, else it begins a trace if the sampler says so
-   * @returns undefined where there is no span, or tracing is off
-   */
-  readonly messageSpan?: ((traceparents?: readonly string[]) => RpcSpan | undefined) | undefined;
-}
-
 export interface DuplexContext extends CallContext {
   /** Where the rule is for each message: whether the caller may what this one asks for. @throws MillraceError permission-denied */
   authorize(message: unknown): void;
@@ -64,9 +45,6 @@ export interface DuplexContext extends CallContext {
 
 /** Of a stream that answers what it has taken before it ends: takes no more; resolves when all is answered. */
 export type Drain = () => Promise<void>;
-
-/** The span, for the server to end; handlers get its context. */
-type ServedContext = CallContext & { readonly span?: RpcSpan | undefined };
 
 type Handler =
   | { kind: 'unary'; run: (request: never, context: CallContext) => Promise<unknown> }
@@ -282,10 +260,10 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
     caller: Caller,
     isDuplex: boolean,
   ): ServedContext {
-    if (rule === undefined) return contextOf(call, caller, {});
+    if (rule === undefined) return new ServedContext(call, caller, untraced);
     if (rule.eachMessage !== true) this.authorize(call, caller, rule, request);
     // Health questions are not traced, and nobody who may not call makes a span.
-    return contextOf(call, caller, this.tracing.enabled ? this.traced(call, isDuplex) : {});
+    return new ServedContext(call, caller, this.tracing.enabled ? this.traced(call, isDuplex) : untraced);
   }
 
   private authorize(call: AnyCall, caller: Caller, rule: AccessRule, request: unknown): void {
@@ -338,38 +316,7 @@ export class GrpcServer extends Server implements CustomTransportStrategy {
   }
 }
 
-type AnyCall =
-  | ServerUnaryCall<never, unknown>
-  | ServerWritableStream<never, unknown>
-  | ServerReadableStream<never, unknown>
-  | ServerDuplexStream<never, never>;
-
 const anonymous: Caller = { name: 'anonymous', roles: [] };
-type Traced = Pick<ServedContext, 'trace' | 'span' | 'messageSpan'>;
-
-function contextOf(call: AnyCall, caller: Caller, traced: Traced): ServedContext {
-  const deadline = call.getDeadline();
-  let controller: AbortController | undefined;
-  return {
-    ...traced,
-    caller,
-    // Also made on first use, by a transport that can.
-    get metadata(): Metadata {
-      return call.metadata;
-    },
-    deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
-    // Made on first use: an AbortController a call is a measurable cost on the hot path.
-    get signal(): AbortSignal {
-      if (controller === undefined) {
-        const made = new AbortController();
-        controller = made;
-        for (const event of ['cancelled', 'error']) (call as EventEmitter).once(event, () => made.abort());
-        if (call.cancelled) made.abort();
-      }
-      return controller.signal;
-    },
-  };
-}
 
 function ruleOf(path: string): AccessRule {
   const rule = accessRules.get(path);

@@ -16,7 +16,8 @@ import { maxLinks, type Tracing } from '#libs/telemetry/tracing.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { OtlpCollector } from '#libs/testing/otlp-collector.js';
 import { Peer } from './grpc-client.js';
-import { type CallContext, GrpcServer, handle } from './grpc-server.js';
+import { GrpcServer, handle } from './grpc-server.js';
+import type { CallContext } from './served-context.js';
 import { grpcTransports } from './grpc-transport.js';
 import { readTraceparents, withTrace } from './rpc-spans.js';
 

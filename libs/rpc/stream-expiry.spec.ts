@@ -21,7 +21,8 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { Peer } from './grpc-client.js';
-import { type CallContext, GrpcServer, handle } from './grpc-server.js';
+import { GrpcServer, handle } from './grpc-server.js';
+import type { CallContext } from './served-context.js';
 import { grpcTransports } from './grpc-transport.js';
 
 const address = '127.0.0.1:47196';

@@ -13,7 +13,8 @@ import { Readiness } from '#libs/telemetry/readiness.js';
 import { adminGuard } from '#libs/testing/admin-guard.js';
 import { freePort } from '#libs/testing/service-process.js';
 import { Peer } from './grpc-client.js';
-import { type CallContext, GrpcServer, handle } from './grpc-server.js';
+import { GrpcServer, handle } from './grpc-server.js';
+import type { CallContext } from './served-context.js';
 import { grpcTransports } from './grpc-transport.js';
 
 const token = 'a-token-of-sixteen-and-more';

@@ -13,7 +13,8 @@ import { RegistryService } from '#libs/contracts/generated/millrace/registry/v1/
 import { TrainerService } from '#libs/contracts/generated/millrace/trainer/v1/trainer.js';
 import { ValidatorService } from '#libs/contracts/generated/millrace/validator/v1/validator.js';
 import { addressSetting, httpAddressSetting, serviceNames } from '#libs/contracts/services.js';
-import { type CallContext, GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Readiness } from '#libs/telemetry/readiness.js';
 import { launchBrowser, openPage } from '#libs/testing/chromium.js';

@@ -10,7 +10,7 @@ import type { EncodedRecord } from '#libs/contracts/event-record.js';
 import { DefinitionChanged } from '#libs/contracts/generated/millrace/control/v1/control.js';
 import { AuditEvent } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import { ModelVersion, Route } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type { CallContext } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { projectRoot } from '#libs/storage/sql-file.js';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Pool } from 'pg';
 import { getTestInfrastructure } from '#deploy/local/infra/test-infrastructure.js';
 import { ModelVersion } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
-import type { CallContext } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { connectPostgres } from '#libs/storage/postgres.js';
 import { Metrics } from '#libs/telemetry/metrics.js';

@@ -12,7 +12,8 @@ import {
   type VerifyVectorsResponse,
 } from '#libs/contracts/generated/millrace/features/v1/features.js';
 import { errorMessage, MillraceError } from '#libs/errors/millrace-error.js';
-import { type CallContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { TransitClock } from '#libs/rpc/transit-clock.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { Catalog } from '../domain/catalog.js';

@@ -8,7 +8,7 @@ import {
 } from '#libs/contracts/generated/millrace/governance/v1/governance.js';
 import type { Caller } from '#libs/auth/caller.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import type { CallContext } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { castVote, type KeptApproval, refusesRequesters, rolesOf } from '../domain/decide-approval.js';
 import type { GovernanceMetrics } from '../governance.metrics.js';
 import type { ApprovalsStore } from '../outbound/approvals.store.js';

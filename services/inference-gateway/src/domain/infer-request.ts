@@ -22,7 +22,7 @@ export interface InferRequest {
   readonly id: string;
   readonly tensors: readonly Tensor[];
   /** Of an endpoint of a tensor model, instead of `tensors`, and held against its inputs already. */
-  readonly raw?: readonly RawTensor[];
+  readonly raw?: readonly RawTensor[] | undefined;
   /** Empty = all. */
   readonly outputs: readonly RequestedOutput[];
   /** 1 = the highest, 0 = the default and next; whatever is above goes first when calls are too many. */

@@ -60,8 +60,9 @@ export class Predictor {
       const sampled = isSampled(trace) ? trace : undefined;
       const untilMs = Math.min(deadlineMs, request.expiresAtMs);
       if (asked.alone && !explains && isKeptWhole(endpoint.plan)) {
-        const part = { request, rows: count, given: asked.given!, caller, deadlineMs, untilMs, startedMs };
-        return await this.given.infer(endpoint, { ...part, trace: sampled });
+        const [rows, given, trace] = [count, asked.given!, sampled];
+        const whole = { request, rows, given, caller, deadlineMs, untilMs, startedMs, trace };
+        return await this.given.infer(endpoint, whole);
       }
       const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
       const scored = await this.scorer.score(endpoint, asked, texts, sampled, untilMs);

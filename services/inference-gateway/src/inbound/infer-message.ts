@@ -3,7 +3,7 @@ import type {
   ModelInferRequest,
   ModelInferResponse,
 } from '#libs/contracts/generated/inference/v2/inference.js';
-import { rawInputs } from '#libs/tensors/raw-tensor.js';
+import { rawInputs, type RawTensor } from '#libs/tensors/raw-tensor.js';
 import { decodeInputs, encodeStrings, float32Bytes } from '#libs/tensors/tensor-codec.js';
 import type { Answer, OutputTensor } from '../domain/answer.js';
 import { checkInputs } from '../domain/check-tensors.js';
@@ -19,9 +19,11 @@ export function fromMessage(endpoint: ServedEndpoint, request: ModelInferRequest
   const names = Object.keys(parameters);
   return {
     id,
-    ...(endpoint.signature === undefined
-      ? { tensors: decodeInputs(endpoint.plan.name, inputs, rawInputContents, maxElements(endpoint)) }
-      : rawTensors(endpoint, inputs, rawInputContents)),
+    tensors:
+      endpoint.signature === undefined
+        ? decodeInputs(endpoint.plan.name, inputs, rawInputContents, maxElements(endpoint))
+        : [],
+    raw: endpoint.signature === undefined ? undefined : rawTensors(endpoint, inputs, rawInputContents),
     outputs: outputs.map((output) => ({
       name: output.name,
       classes: classesOf(
@@ -41,9 +43,9 @@ function rawTensors(
   endpoint: TensorEndpoint,
   inputs: ModelInferRequest['inputs'],
   raw: ModelInferRequest['rawInputContents'],
-): Pick<InferRequest, 'tensors' | 'raw'> {
+): RawTensor[] {
   checkInputs(endpoint, inputs);
-  return { tensors: [], raw: rawInputs(endpoint.plan.name, inputs, raw) };
+  return rawInputs(endpoint.plan.name, inputs, raw);
 }
 
 /** A parameter's value; undefined = it has none, or none of a kind that is known. */

@@ -11,7 +11,8 @@ import {
   type RepositoryIndexRequest,
 } from '#libs/contracts/generated/inference/v2/inference.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import { type CallContext, type Drain, type DuplexContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { type Drain, type DuplexContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { Readiness } from '#libs/telemetry/readiness.js';
 import { modelConfig, modelMetadata } from '../domain/model-metadata.js';
@@ -48,7 +49,7 @@ export function serveOpenInference(
 ): void {
   const infer = async (
     request: ReadInferRequest,
-    { caller, deadlineMs, trace }: CallContext,
+    { caller, deadlineMs, trace }: Pick<CallContext, 'caller' | 'deadlineMs' | 'trace'>,
   ): Promise<ModelInferResponse> => {
     const { modelName, modelVersion, unreadable } = request;
     if (unreadable !== undefined) throw new MillraceError('invalid-argument', unreadable);
@@ -59,11 +60,12 @@ export function serveOpenInference(
     open: ServerDuplexStream<ReadInferRequest, ModelStreamInferResponse>,
     context: DuplexContext,
   ): Drain => {
+    const { caller, deadlineMs } = context;
     const one = async (request: ReadInferRequest): Promise<ModelInferResponse> => {
       context.authorize(request);
       const span = context.messageSpan?.();
       try {
-        const response = await infer(request, { ...context, trace: span?.trace });
+        const response = await infer(request, { caller, deadlineMs, trace: span?.trace });
         span?.end();
         return response;
       } catch (error) {

@@ -3,7 +3,7 @@ import { MillraceError } from '#libs/errors/millrace-error.js';
 import { float32Bytes } from '#libs/tensors/tensor-codec.js';
 import type { Explanation, ExplanationQuestion } from '../domain/ports.js';
 
-type Ask = (batch: Omit<InferBatch, 'batchId' | 'sentAtMs'>, timeoutMs: number) => Promise<InferResult>;
+type Ask = (batch: InferBatch, timeoutMs: number) => Promise<InferResult>;
 
 /**
  * Asks one worker for contributions, and another one where the first is away. No breaker: what goes wrong with explanations says nothing of a worker's predictions.
@@ -17,7 +17,9 @@ export async function askExplanation(
   traceparents: string[],
 ): Promise<Explanation> {
   const features = input.length / rows;
-  const batch = {
+  const batch: InferBatch = {
+    batchId: 0,
+    sentAtMs: 0,
     onnxSha256,
     rows,
     features,

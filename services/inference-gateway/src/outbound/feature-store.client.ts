@@ -1,7 +1,7 @@
 import {
   FeatureStoreClient as Stub,
   FeatureStoreService,
-  type VectorsRequest,
+  VectorsRequest,
   type VectorsResponse,
 } from '#libs/contracts/generated/millrace/features/v1/features.js';
 import { type ErrorCode, errorCodes, MillraceError } from '#libs/errors/millrace-error.js';
@@ -31,7 +31,8 @@ interface Question {
 const maxBatchRows = 1_000;
 const waiting = 'while the request waited for the feature store';
 
-type Asked = Omit<VectorsRequest, 'batchId' | 'sentAtMs'>;
+/** Of no rows yet; who traces a question and how long it may take is said when it is asked. */
+const noQuestion = VectorsRequest.create();
 
 /** Features over one multiplexed stream; questions of one turn go out as one batch a feature service. A broken stream is tried once more. */
 export class FeatureStoreClient extends FeatureSource {
@@ -82,7 +83,7 @@ export class FeatureStoreClient extends FeatureSource {
     const { featureService, digest } = group[0]!;
     const rows = group.flatMap((question) => question.rows) as Buffer[];
     this.metrics.featureBatchRows.observe(rows.length);
-    const answer = await this.askTraced(group, { featureService, rows, asOfMs: [] }, lastWanted(group));
+    const answer = await this.askTraced(group, { ...noQuestion, featureService, rows }, lastWanted(group));
     if (answer.featureServiceDigest !== digest)
       throw new MillraceError(
         'failed-precondition',
@@ -94,7 +95,7 @@ export class FeatureStoreClient extends FeatureSource {
   /** @throws MillraceError also where the store could not answer the batch */
   private async askTraced(
     group: readonly Question[],
-    question: Omit<Asked, 'traceparents' | 'timeoutMs'>,
+    question: VectorsRequest,
     untilMs: number,
   ): Promise<VectorsResponse> {
     const spans = startQuestionSpans(this.tracing, FeatureStoreService.streamVectors.path, this.peer.address, group);
@@ -111,7 +112,7 @@ export class FeatureStoreClient extends FeatureSource {
   }
 
   /** Waited for as the setting says, whatever the callers allow: only so a store that is late tells itself from callers in a hurry. */
-  private async askTwice(question: Omit<Asked, 'timeoutMs'>, untilMs: number): Promise<VectorsResponse> {
+  private async askTwice(question: VectorsRequest, untilMs: number): Promise<VectorsResponse> {
     const ask = () =>
       this.stream.ask({ ...question, timeoutMs: timeLeft(untilMs, this.timeoutMs, waiting) }, this.timeoutMs);
     try {

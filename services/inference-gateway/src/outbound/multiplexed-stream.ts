@@ -1,10 +1,12 @@
+import { NumberMap } from '#libs/collections/number-map.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { MessageStream } from '#libs/rpc/message-stream.js';
 import { fromServiceError } from '#libs/rpc/status.js';
 
+/** What the stream says of a question. Whoever asks leaves both 0: an object with more fields than the one that it is spread from costs twenty times one with the same. */
 interface Sent {
-  batchId: number;
-  sentAtMs: number;
+  readonly batchId: number;
+  readonly sentAtMs: number;
 }
 
 /** Who is told whether the peer is there. */
@@ -18,7 +20,7 @@ export interface PeerWatch {
 /** One stream, with what waits for its answers. */
 interface Line<Q, A> {
   readonly stream: MessageStream<Q, A>;
-  readonly pending: Map<number, Pending<A>>;
+  readonly pending: NumberMap<Pending<A>>;
   /** The peer has taken it: its headers have come. */
   isThere: boolean;
 }
@@ -58,7 +60,7 @@ export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
     return this.left;
   }
 
-  ask(question: Omit<Q, keyof Sent>, timeoutMs: number): Promise<A> {
+  ask(question: Q, timeoutMs: number): Promise<A> {
     const batchId = (this.lastId += 1);
     const line = (this.line ??= this.connect());
     return new Promise<A>((resolve, reject) => {
@@ -69,7 +71,7 @@ export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
         reject(line.isThere ? late : (this.watch?.away(late, false) ?? late));
       }, timeoutMs);
       line.pending.set(batchId, { resolve, reject, timer });
-      line.stream.write({ ...question, batchId, sentAtMs: Math.ceil(performance.now()) } as Q);
+      line.stream.write({ ...question, batchId, sentAtMs: Math.ceil(performance.now()) });
     });
   }
 
@@ -80,7 +82,7 @@ export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
 
   private connect(): Line<Q, A> {
     const stream = this.open();
-    const line: Line<Q, A> = { stream, pending: new Map(), isThere: false };
+    const line: Line<Q, A> = { stream, pending: new NumberMap(), isThere: false };
     stream.on('metadata', () => {
       line.isThere = true;
       this.watch?.found();
@@ -119,7 +121,7 @@ export class MultiplexedStream<Q extends Sent, A extends { batchId: number }> {
     this.leaving.delete(line);
     // A peer that said that it stops, and has answered all, is not lost.
     if (!isNews) return;
-    const failed = [...line.pending.values()];
+    const failed = line.pending.values();
     line.pending.clear();
     const unavailable =
       error.code === 'unavailable' ? error : new MillraceError('unavailable', error.message, { cause: error });

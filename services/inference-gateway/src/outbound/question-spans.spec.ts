@@ -7,7 +7,8 @@ import {
   PrepareResponse,
 } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import { type CallContext, GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { Logger } from '#libs/telemetry/logger.js';
 import { Metrics } from '#libs/telemetry/metrics.js';
 import { Readiness } from '#libs/telemetry/readiness.js';

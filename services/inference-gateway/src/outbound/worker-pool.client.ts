@@ -1,5 +1,9 @@
-import type { InferResult, PrepareResponse } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
-import { InferenceWorkerService } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import {
+  InferBatch,
+  InferenceWorkerService,
+  type InferResult,
+  type PrepareResponse,
+} from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import type { GrpcTransportName } from '#libs/rpc/grpc-transport.js';
 import type { TraceContext } from '#libs/telemetry/trace-context.js';
@@ -13,7 +17,7 @@ import type { Signature } from '../domain/tensor-endpoint.js';
 import { startQuestionSpans } from './question-spans.js';
 import { lastWanted, stillWanted, timeLeft } from './time-left.js';
 import { TurnBatcher } from './turn-batcher.js';
-import { type Batch, checked, waiting, Worker } from './worker.js';
+import { checked, waiting, Worker } from './worker.js';
 
 interface Question {
   readonly onnxSha256: string;
@@ -26,10 +30,8 @@ interface Question {
   reject(error: unknown): void;
 }
 
-/** What is asked, before it is said how long it may take and who traces it. */
-type Unsent = Omit<Batch, 'timeoutMs' | 'traceparents'>;
-
-const noRows = { rows: 1, features: 0, input: Buffer.alloc(0), explain: false, backgroundSha256: '' } as const;
+/** Of no rows and no model yet; who traces a batch and how long it may take is said when it is asked. */
+const noBatch = InferBatch.create();
 
 /** Asked before one that is about to stop; and that one before none. */
 const leftRank = 2e9;
@@ -77,12 +79,12 @@ export class WorkerPoolClient extends ModelRunner {
 
   /** A batch of one request, alone: tensors of a model of any kind are not joined with others. */
   runTensors(
-    batch: Pick<Batch, 'onnxSha256' | 'tensors' | 'outputNames'>,
+    { onnxSha256, tensors, outputNames }: Pick<InferBatch, 'onnxSha256' | 'tensors' | 'outputNames'>,
     lane: RunLane,
     trace: TraceContext | undefined,
     untilMs = Number.POSITIVE_INFINITY,
   ): Promise<InferResult> {
-    return this.fireTraced([{ trace, untilMs }], lane, { ...noRows, ...batch });
+    return this.fireTraced([{ trace, untilMs }], lane, { ...noBatch, rows: 1, onnxSha256, tensors, outputNames });
   }
 
   private async prepareAll(onnxSha256: string, features: number): Promise<PrepareResponse> {
@@ -98,7 +100,7 @@ export class WorkerPoolClient extends ModelRunner {
     const spans = startQuestionSpans(this.tracing, InferenceWorkerService.infer.path, undefined, [question]);
     const asks = this.byLoad('live').map(
       ({ stream }) =>
-        async (batch: Batch, timeoutMs: number) =>
+        async (batch: InferBatch, timeoutMs: number) =>
           checked(await stream.ask(batch, timeoutMs), false),
     );
     try {
@@ -139,16 +141,9 @@ export class WorkerPoolClient extends ModelRunner {
     const rows = group.reduce((sum, question) => sum + question.rows, 0);
     const input = joined(group);
     const { onnxSha256, lane } = group[0]!;
-    const result = await this.fireTraced(group, lane, {
-      onnxSha256,
-      rows,
-      features: input.length / rows,
-      input: float32Bytes(input),
-      tensors: [],
-      outputNames: [],
-      explain: false,
-      backgroundSha256: '',
-    });
+    const features = input.length / rows;
+    const batch = { ...noBatch, onnxSha256, rows, features, input: float32Bytes(input) };
+    const result = await this.fireTraced(group, lane, batch);
     const output = float32View(result.output);
     let first = 0;
     for (const question of group) {
@@ -161,7 +156,7 @@ export class WorkerPoolClient extends ModelRunner {
   private async fireTraced(
     group: readonly Pick<Question, 'trace' | 'untilMs'>[],
     lane: RunLane,
-    batch: Unsent,
+    batch: InferBatch,
   ): Promise<InferResult> {
     const address = this.workers.length === 1 ? this.workers[0]!.peer.address : undefined;
     const spans = startQuestionSpans(this.tracing, InferenceWorkerService.infer.path, address, group);
@@ -175,13 +170,13 @@ export class WorkerPoolClient extends ModelRunner {
     }
   }
 
-  private fire(lane: RunLane, unsent: Omit<Batch, 'timeoutMs'>, untilMs: number): Promise<InferResult> {
-    const timed = (): Batch => ({ ...unsent, timeoutMs: timeLeft(untilMs, this.timeoutMs, waiting) });
+  private fire(lane: RunLane, batch: InferBatch, untilMs: number): Promise<InferResult> {
+    const timed = (): InferBatch => ({ ...batch, timeoutMs: timeLeft(untilMs, this.timeoutMs, waiting) });
     return lane === 'live' ? this.fireAt(lane, timed) : this.fireTried(lane, timed);
   }
 
   /** Of a model that is tried: it may be what workers go away of. */
-  private async fireTried(lane: 'canary' | 'shadow', timed: () => Batch): Promise<InferResult> {
+  private async fireTried(lane: 'canary' | 'shadow', timed: () => InferBatch): Promise<InferResult> {
     const batch = timed();
     this.losses.refuse(batch.onnxSha256);
     try {
@@ -192,7 +187,7 @@ export class WorkerPoolClient extends ModelRunner {
   }
 
   /** @param timed the batch with what is left of its time, each time that it is sent */
-  private async fireAt(lane: 'live' | 'canary', timed: () => Batch): Promise<InferResult> {
+  private async fireAt(lane: 'live' | 'canary', timed: () => InferBatch): Promise<InferResult> {
     const [first, second = first!] = this.byLoad(lane);
     try {
       return await first!.breakers[lane].fire(timed());

@@ -15,14 +15,13 @@ import { WorkerAway } from '../domain/worker-away.js';
 import { type Breaker, breakerOf } from './breaker.js';
 import { MultiplexedStream } from './multiplexed-stream.js';
 
-export type Batch = Omit<InferBatch, 'batchId' | 'sentAtMs'>;
 /** The call of the contract, its batches encoded into room that is kept. */
 const infer = {
   ...InferenceWorkerService.infer,
   requestSerialize: (batch: InferBatch) => encodeMessage(InferBatch, batch),
 };
 
-type Ask = (batch: Batch) => Promise<InferResult>;
+type Ask = (batch: InferBatch) => Promise<InferResult>;
 
 const noWorker = 'no inference worker answers';
 /** Where a request was that became late. */
@@ -35,7 +34,7 @@ export class Worker {
   readonly ask: Ask;
   /** Of a model that is tried. Without a breaker: a shadow neither trips one nor is tried again. */
   readonly askTried: Ask;
-  readonly breakers: Record<'live' | 'canary', Breaker<Batch, InferResult>>;
+  readonly breakers: Record<'live' | 'canary', Breaker<InferBatch, InferResult>>;
   /** Whether what was last asked in vain found it away, which is then what has opened the breaker. */
   private readonly away = { live: false, canary: false };
 

@@ -20,7 +20,8 @@ interface Turns {
  * models with work take turns, so that a busy one delays the others by one run, not by its queue. Between two runs the event loop turns and brings what has arrived.
  */
 export class BatchScheduler {
-  private readonly lanes = new Map<string, Turns>();
+  /** Of the models with work, few at a time. No Map: one that entries come to and leave all the time keeps what is gone from young collections (NumberMap says why). */
+  private readonly lanes: Turns[] = [];
   private readonly ready: Turns[] = [];
   private scratch = new Float32Array(0);
   private running = 0;
@@ -40,7 +41,7 @@ export class BatchScheduler {
 
   /** Answers the item sooner or later, exactly once, unless it is abandoned. A model that is not loaded is loaded first. */
   submit(sha256: string, item: InferItem): void {
-    const open = this.lanes.get(sha256);
+    const open = this.lanes.find(({ lane }) => lane.sha256 === sha256);
     const queuedRows = open?.lane.queuedRows ?? 0;
     if (queuedRows > 0 && queuedRows + item.rows > this.maxQueuedRows) {
       item.answer(fault('overloaded', `${queuedRows} rows already wait for model ${sha256}`));
@@ -55,7 +56,7 @@ export class BatchScheduler {
   private openLane(sha256: string): Turns {
     const lease = this.pool.lease(sha256);
     const turns: Turns = { lane: new Lane(sha256), lease, running: 0, isReady: false };
-    this.lanes.set(sha256, turns);
+    this.lanes.push(turns);
     if (lease === undefined) void this.loadFor(turns);
     else this.enqueue(turns);
     return turns;
@@ -66,7 +67,7 @@ export class BatchScheduler {
     const outcome = await this.pool.load(lane.sha256);
     turns.lease = outcome.ok ? this.pool.lease(lane.sha256) : undefined;
     if (turns.lease !== undefined) return this.enqueue(turns);
-    this.lanes.delete(lane.sha256);
+    this.forget(turns);
     this.changeQueued(-lane.queuedRows);
     lane.failAll(outcome.ok ? fault('overloaded', `model ${lane.sha256} was unloaded while it was asked`) : outcome);
   }
@@ -95,9 +96,13 @@ export class BatchScheduler {
     this.running -= 1;
   }
 
-  private closeLane({ lane, lease }: Turns): void {
-    this.lanes.delete(lane.sha256);
-    lease!.giveBack();
+  private closeLane(turns: Turns): void {
+    this.forget(turns);
+    turns.lease!.giveBack();
+  }
+
+  private forget(turns: Turns): void {
+    this.lanes.splice(this.lanes.indexOf(turns), 1);
   }
 
   private async runOnce({ lane, lease }: Turns): Promise<void> {
@@ -121,10 +126,10 @@ export class BatchScheduler {
   private async run(model: LoadedModel, slices: Slice[]): Promise<ModelRun & { rows: number }> {
     const scratch = this.scratchFor(model, slices);
     const rows = gather(slices, model.features, scratch);
-    const result = await model.run(scratch.subarray(0, rows * model.features), rows);
-    const bad = countNonFinite(result.output);
+    const { output, tookUs } = await model.run(scratch.subarray(0, rows * model.features), rows);
+    const bad = countNonFinite(output);
     if (bad > 0) this.observer.nonFinite(bad);
-    return { ...result, rows };
+    return { output, tookUs, rows };
   }
 
   /** One for all runs, where there is one at a time; else the instance keeps what it is given. */

@@ -9,6 +9,8 @@ interface Entry {
   readonly model: LoadedModel;
   leases: number;
   removed: boolean;
+  /** The higher, the later. */
+  lastUse: number;
 }
 
 export interface PoolBounds {
@@ -28,11 +30,11 @@ export interface Lease {
  * is ready to run pushes others out, so that for a moment the memory is that of one more. Where all are being run the bounds are passed until one is not.
  */
 export class ModelPool {
-  /** The least recently used first. */
   private readonly entries = new Map<string, Entry>();
   private readonly loading = new Map<string, Promise<LoadOutcome>>();
   private readonly failures = new Map<string, { readonly outcome: Fault; readonly untilMs: number }>();
   private memoryBytes = 0;
+  private uses = 0;
   private live: ReadonlySet<string> = new Set();
 
   constructor(
@@ -54,7 +56,7 @@ export class ModelPool {
   lease(sha256: string): Lease | undefined {
     const entry = this.entries.get(sha256);
     if (entry === undefined) return undefined;
-    this.touch(sha256, entry);
+    entry.lastUse = this.uses += 1;
     entry.leases += 1;
     return { model: entry.model, giveBack: () => this.giveBack(entry) };
   }
@@ -63,7 +65,7 @@ export class ModelPool {
   async load(sha256: string): Promise<LoadOutcome> {
     const entry = this.entries.get(sha256);
     if (entry !== undefined) {
-      this.touch(sha256, entry);
+      entry.lastUse = this.uses += 1;
       return { ok: true, model: entry.model };
     }
     const failure = this.failures.get(sha256);
@@ -106,7 +108,7 @@ export class ModelPool {
 
   private add(sha256: string, model: LoadedModel): void {
     this.failures.delete(sha256);
-    this.entries.set(sha256, { model, leases: 0, removed: false });
+    this.entries.set(sha256, { model, leases: 0, removed: false, lastUse: (this.uses += 1) });
     this.count(model.memoryBytes);
     this.shrink(sha256);
   }
@@ -122,11 +124,6 @@ export class ModelPool {
     this.failures.set(sha256, { outcome, untilMs: now + failureKeptMs });
   }
 
-  private touch(sha256: string, entry: Entry): void {
-    this.entries.delete(sha256);
-    this.entries.set(sha256, entry);
-  }
-
   private giveBack(entry: Entry): void {
     entry.leases -= 1;
     if (entry.removed && entry.leases === 0) void entry.model.release();
@@ -135,7 +132,9 @@ export class ModelPool {
 
   private shrink(keep?: string): void {
     while (this.entries.size > this.bounds.maxModels || this.memoryBytes > this.bounds.maxBytes) {
-      const idle = [...this.entries].filter(([sha256, { leases }]) => leases === 0 && sha256 !== keep);
+      const idle = [...this.entries]
+        .filter(([sha256, { leases }]) => leases === 0 && sha256 !== keep)
+        .sort(([, a], [, b]) => a.lastUse - b.lastUse);
       const victim = idle.find(([sha256]) => !this.live.has(sha256)) ?? idle[0];
       if (victim === undefined) return;
       this.unload(victim[0]);

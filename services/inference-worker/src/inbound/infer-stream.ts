@@ -1,7 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { type InferBatch, InferResult } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import type { CallContext } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import type { RpcSpan } from '#libs/rpc/rpc-spans.js';
 import { TransitClock } from '#libs/rpc/transit-clock.js';
 import type { BatchScheduler } from '../domain/batch-scheduler.js';

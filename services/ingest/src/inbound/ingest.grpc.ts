@@ -11,7 +11,8 @@ import {
 } from '#libs/contracts/generated/millrace/ingest/v1/ingest.js';
 import { topics } from '#libs/contracts/topics.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import { type CallContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { toServiceError } from '#libs/rpc/status.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import { type PublishRecords, replay } from '../domain/replay.js';

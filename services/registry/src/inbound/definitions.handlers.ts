@@ -12,7 +12,7 @@ import { checkDefinitions } from '#libs/definitions/check-definitions.js';
 import { type EndpointSpec, type Kind, kinds } from '#libs/definitions/definition-kinds.js';
 import { referencesOf } from '#libs/definitions/references.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import type { CallContext } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { definitionDone } from '../domain/done.js';
 import { type PlannedChange, planChanges, type StoredDefinition } from '../domain/plan-changes.js';
 import { moveRollout } from '../domain/rollout-machine.js';

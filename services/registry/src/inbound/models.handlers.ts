@@ -12,7 +12,7 @@ import {
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import type { CallContext } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import type { ArtifactStore } from '#libs/storage/artifact-store.js';
 import { refuseUnapproved } from '../domain/approval-need.js';
 import { aliasDone, liveDone, versionDone } from '../domain/done.js';

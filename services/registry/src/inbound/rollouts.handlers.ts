@@ -12,7 +12,7 @@ import type {
 } from '#libs/contracts/generated/millrace/registry/v1/registry.js';
 import type { EndpointSpec } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import type { CallContext } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { approvalNeed } from '../domain/approval-need.js';
 import { moveRollout, onDecision, onJudgement, startRollout, supersede } from '../domain/rollout-machine.js';
 import { routeOf } from '../domain/rollout-route.js';

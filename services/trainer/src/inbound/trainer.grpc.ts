@@ -15,7 +15,8 @@ import {
   type Specs,
 } from '#libs/definitions/definition-kinds.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
-import { type CallContext, type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import { type GrpcServer, handle } from '#libs/rpc/grpc-server.js';
+import type { CallContext } from '#libs/rpc/served-context.js';
 import { projectRoot } from '#libs/storage/sql-file.js';
 import type { RunStore } from '../domain/ports.js';
 import { hasEnded, metricsOf, type Run } from '../domain/run.js';
