@@ -13,33 +13,41 @@ import {
   startPosition,
 } from '../domain/ports.js';
 
-type ApplyCommand = (keyCount: number, ...args: (string | Buffer | number)[]) => Promise<number>;
+type ScriptArguments = [keyCount: number, ...args: (string | Buffer | number)[]];
+
+/** What `defineCommand` makes of our scripts. */
+interface Scripts {
+  mrApply(...args: ScriptArguments): Promise<number>;
+  mrReadBuffer(...args: ScriptArguments): Promise<((Buffer | null)[] | Buffer)[]>;
+}
 
 /**
  * Keys: `mr:log:<view id>:<bucket>:<entity>` (bytes), `mr:pos:<unit>` (hash partition -> "sourceOffset,nextOffset,watermarkMs"), `mr:bucket:<view id>:<bucket>` (set of entities), `mr:buckets:<view id>` (sorted set).
  * One node (no cluster): a read and an apply touch keys of many slots in one step.
  */
 export class RedisOnlineStore extends OnlineStore {
+  private readonly scripts: Scripts;
+
   constructor(private readonly redis: Redis) {
     super();
-    redis.defineCommand('mrApply', {
-      lua: readFileSync(join(projectRoot(), 'services/feature-store/lua/apply.lua'), 'utf8'),
-    });
+    redis.defineCommand('mrApply', { lua: script('apply') });
+    redis.defineCommand('mrRead', { lua: script('read') });
+    this.scripts = redis as unknown as Scripts;
   }
 
+  /** One script is one command to encode and one answer to decode; a transaction is two of each for every log, and each of its objects lives until the whole heap is collected. */
   async read(reads: readonly LogRead[], units: readonly { unit: string; partitions: number }[]): Promise<Snapshot> {
-    const transaction = this.redis.multi();
-    for (const { unit, partitions } of units)
-      transaction.hmget(positionKey(unit), ...Array.from({ length: partitions }, (_, p) => String(p)));
-    for (const read of reads)
-      transaction.getrangeBuffer(logKey(read.view, read.bucket, read.entity), read.knownBytes, -1);
-    const results = await this.run(() => transaction.exec());
-    const values = (results ?? []).map(([error, value]) => {
-      if (error) throw unavailable(error);
-      return value;
-    });
-    const positions = new Map(units.map(({ unit }, i) => [unit, (values[i] as (string | null)[]).map(parsePosition)]));
-    return { positions, bytes: values.slice(units.length) as Buffer[] };
+    const keys = [
+      ...units.map(({ unit }) => positionKey(unit)),
+      ...reads.map(({ view, bucket, entity }) => logKey(view, bucket, entity)),
+    ];
+    const partitions = units.map((one) => one.partitions);
+    const known = reads.map(({ knownBytes }) => knownBytes);
+    const found = await this.run(() =>
+      this.scripts.mrReadBuffer(keys.length, ...keys, units.length, ...partitions, ...known),
+    );
+    const positions = new Map(units.map(({ unit }, i) => [unit, (found[i] as (Buffer | null)[]).map(parsePosition)]));
+    return { positions, bytes: found.slice(units.length) as Buffer[] };
   }
 
   async apply(
@@ -57,10 +65,9 @@ export class RedisOnlineStore extends OnlineStore {
     ];
     const positions = units.flatMap((unit) => [formatPosition(expected.get(unit)), formatPosition(next.get(unit))]);
     const bodies = appends.flatMap(({ records, entity, bucket }) => [records, entity, bucket]);
-    const command = (this.redis as unknown as { mrApply: ApplyCommand }).mrApply.bind(this.redis);
     return (
       (await this.run(() =>
-        command(keys.length, ...keys, units.length, appends.length, partition, ...positions, ...bodies),
+        this.scripts.mrApply(keys.length, ...keys, units.length, appends.length, partition, ...positions, ...bodies),
       )) === 1
     );
   }
@@ -116,8 +123,12 @@ function formatPosition(position: Position | undefined): string {
   return `${position.sourceOffset},${position.nextOffset},${position.watermarkMs}`;
 }
 
-function parsePosition(text: string | null): Position {
+function parsePosition(text: Buffer | null): Position {
   if (text === null) return startPosition;
-  const [sourceOffset = -1, nextOffset = 0, watermarkMs = -1] = text.split(',').map(Number);
+  const [sourceOffset = -1, nextOffset = 0, watermarkMs = -1] = text.toString('latin1').split(',').map(Number);
   return { sourceOffset, nextOffset, watermarkMs };
+}
+
+function script(name: string): string {
+  return readFileSync(join(projectRoot(), `services/feature-store/lua/${name}.lua`), 'utf8');
 }
