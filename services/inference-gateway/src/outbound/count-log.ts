@@ -19,12 +19,20 @@ export function countAnswer(metrics: AnswerMetrics, rows: readonly Unlogged[], n
   metrics.latencySeconds.observe({ endpoint, arm: other === undefined ? arm : 'mixed' }, (nowMs - startedMs) / 1_000);
 }
 
-/** The same of rows that were kept in one piece. */
-export function countRows(metrics: AnswerMetrics, { shared, rows, startedMs }: UnloggedRows, nowMs: number): void {
-  const { endpoint, arm, modelVersion, fallback } = shared;
-  metrics.predictions.inc({ endpoint, model_version: modelVersion, arm }, rows);
-  if (fallback) metrics.fallbacks.inc({ endpoint }, rows);
-  metrics.latencySeconds.observe({ endpoint, arm }, (nowMs - startedMs) / 1_000);
+/** The same of requests whose rows were kept in one piece each: together for those that follow each other and were answered by the same version. */
+export function countRows(metrics: AnswerMetrics, requests: readonly UnloggedRows[], nowMs: number): void {
+  let answered = 0;
+  for (const [i, { shared, rows, startedMs }] of requests.entries()) {
+    const { endpoint, arm, modelVersion, fallback } = shared;
+    answered += rows;
+    const next = requests[i + 1]?.shared;
+    if (next?.endpoint !== endpoint || next.arm !== arm || next.modelVersion !== modelVersion) {
+      metrics.predictions.inc({ endpoint, model_version: modelVersion, arm }, answered);
+      answered = 0;
+    }
+    if (fallback) metrics.fallbacks.inc({ endpoint }, rows);
+    metrics.latencySeconds.observe({ endpoint, arm }, (nowMs - startedMs) / 1_000);
+  }
 }
 
 export function countNotes(metrics: NoteMetrics, { shadows, failures, unmirrored }: Notes): void {

@@ -1,5 +1,10 @@
 import { encodeMessage } from '#libs/contracts/encode-message.js';
-import { PredictionBlock, type PredictionRows } from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import {
+  type Prediction,
+  PredictionBlock,
+  type PredictionRows,
+} from '#libs/contracts/generated/millrace/predictions/v1/predictions.js';
+import { isLike, ownOf } from '#libs/contracts/prediction-rows.js';
 import { float32Bytes } from '#libs/tensors/tensor-codec.js';
 import type { WriteAheadLog } from '#libs/wal/write-ahead-log.js';
 import type { RowIds, UnloggedRows } from '../domain/ports.js';
@@ -44,10 +49,8 @@ export class RowBlocks {
     this.wal.append(encodeMessage(PredictionBlock, { ...nothingElse, walId: this.wal.id, sequence, rows })).then(
       () => {
         const nowMs = performance.now();
-        for (const [i, one] of waiting.entries()) {
-          countRows(this.metrics, one.rows, nowMs);
-          one.resolve({ block, first: firsts[i]! });
-        }
+        countRows(this.metrics, requests, nowMs);
+        for (const [i, one] of waiting.entries()) one.resolve({ block, first: firsts[i]! });
       },
       (error: unknown) => {
         for (const one of waiting) {
@@ -59,18 +62,23 @@ export class RowBlocks {
   }
 }
 
-/** @returns as they are written, and the number of the first row of each in its block */
+/** @returns as they are written, each with no more than it does not share with one before it, and the number of the first row of each in its block */
 function packed(requests: readonly UnloggedRows[]): { rows: PredictionRows[]; firsts: number[] } {
   const [nowMs, answeredAtMs] = [performance.now(), Date.now()];
   const firsts: number[] = [];
   let next = 0;
-  const rows = requests.map(({ shared, rows: count, features, outputs, startedMs }) => {
+  let whole: { shared: Prediction; number: number } | undefined;
+  const rows = requests.map(({ shared, rows: count, features, outputs: scores, startedMs }, i): PredictionRows => {
     const first = next;
     firsts.push(first);
     next += count;
     shared.answeredAtMs = answeredAtMs;
     shared.latencyUs = Math.round((nowMs - startedMs) * 1_000);
-    return { shared, first, rows: count, features, outputs: float32Bytes(outputs) };
+    const outputs = float32Bytes(scores);
+    if (whole !== undefined && isLike(shared, whole.shared))
+      return { shared: ownOf(shared), first, rows: count, features, outputs, like: whole.number };
+    whole = { shared, number: i + 1 };
+    return { shared, first, rows: count, features, outputs, like: 0 };
   });
   return { rows, firsts };
 }

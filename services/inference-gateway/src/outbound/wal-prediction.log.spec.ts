@@ -111,6 +111,31 @@ it('keeps the row of every prediction, and request and features of those that th
   expect(all!.predictions[0]).toMatchObject({ payloadSampledOut: false, requestJson: whole.requestJson });
 });
 
+it('tells what requests of a block share once, and what is their own of each', async () => {
+  open();
+  const requestJson = Buffer.from('{}');
+  const asked = ['3', '3', '4', '4', '3'].map((modelVersion, i): UnloggedRows => {
+    const shared = { endpoint: 'late', modelVersion, arm: 'live', requestJson, requestId: `r${i}`, asOfMs: i + 1 };
+    const outputs = Float32Array.of(i);
+    return { shared: Prediction.create(shared), rows: 1, features: Buffer.alloc(0), outputs, startedMs: 0 };
+  });
+  for (const { shared } of asked) shared.requestJson = requestJson;
+  await Promise.all(asked.map((one) => log.keepRows(one)));
+  const [{ rows }] = (await blocks()) as [PredictionBlock];
+  expect(rows.map(({ like }) => like)).toEqual([0, 1, 0, 3, 0]);
+  expect(rows.map(({ shared }) => [shared!.modelVersion, shared!.requestId, shared!.asOfMs])).toEqual([
+    ['3', 'r0', 1],
+    ['', 'r1', 2],
+    ['4', 'r2', 3],
+    ['', 'r3', 4],
+    ['3', 'r4', 5],
+  ]);
+  expect(await counted('predictions_total')).toEqual([
+    'endpoint="late",model_version="3",arm="live" 3',
+    'endpoint="late",model_version="4",arm="live" 2',
+  ]);
+});
+
 it('keeps the rows of requests in one block a turn, packed, with ids that count through the block', async () => {
   open();
   const packed = (outputs: Float32Array, requestId: string): UnloggedRows => ({

@@ -4,10 +4,10 @@ import { float32Bytes } from '#libs/tensors/tensor-codec.js';
 import { expandRows } from './expand-rows.js';
 
 const shared = { endpoint: 'late', modelVersion: '3', requestId: 'r', featuresGiven: true };
-const block = (rows: object) =>
+const block = (...rows: object[]) =>
   PredictionBlock.decode(
     PredictionBlock.encode(
-      PredictionBlock.fromPartial({ walId: 'w', sequence: 7, predictions: [{ predictionId: 'w-7-0' }], rows: [rows] }),
+      PredictionBlock.fromPartial({ walId: 'w', sequence: 7, predictions: [{ predictionId: 'w-7-0' }], rows }),
     ).finish(),
   );
 const packed = {
@@ -31,6 +31,30 @@ it('rows whose vectors were not logged have none, and no rows are no predictions
   const without = PredictionBlock.create({ walId: 'w' });
   expect(expandRows(without)).toBe(without);
 });
+
+it('rows that are like others have what is theirs and no more, and the rest of those', () => {
+  const like = { shared: { requestId: 'r2', latencyUs: 5 }, first: 3, rows: 1, like: 1, outputs: Buffer.alloc(4) };
+  const { predictions } = expandRows(block(packed, like));
+  expect(predictions[2]).toMatchObject({ requestId: 'r', latencyUs: 0 });
+  expect(predictions[3]).toMatchObject({
+    ...shared,
+    predictionId: 'w-7-3',
+    requestId: 'r2',
+    latencyUs: 5,
+    outputs: [0],
+  });
+});
+
+it.each([1, 2, 3, 4_000_000_000])(
+  'rows that are like rows %s, which are not whole, make a block unreadable',
+  (like) => {
+    const [first, second] = [
+      { ...packed, like: 2 },
+      { ...packed, like },
+    ];
+    expect(() => expandRows(block(first, second))).toThrow(/^like: \d+ names no rows that are whole$/);
+  },
+);
 
 it.each([
   ['more rows than outputs', { rows: 4_000_000_000 }],

@@ -52,6 +52,8 @@ export interface PredictionRows {
   features: Buffer;
   /** float32 little-endian [rows]: probability of class 1, or the value */
   outputs: Buffer;
+  /** 0 = `shared` is whole; else it has only request_id, as_of_ms, latency_us, trace_id, features_us and infer_us, and is otherwise that of rows[like - 1] of its block, which is whole. */
+  like: number;
 }
 
 /** What became of a prediction, as its caller tells. */
@@ -354,7 +356,7 @@ export const PredictionBlock: MessageFns<PredictionBlock> = {
 };
 
 function createBasePredictionRows(): PredictionRows {
-  return { shared: undefined, first: 0, rows: 0, features: Buffer.alloc(0), outputs: Buffer.alloc(0) };
+  return { shared: undefined, first: 0, rows: 0, features: Buffer.alloc(0), outputs: Buffer.alloc(0), like: 0 };
 }
 
 export const PredictionRows: MessageFns<PredictionRows> = {
@@ -373,6 +375,9 @@ export const PredictionRows: MessageFns<PredictionRows> = {
     }
     if (message.outputs.length !== 0) {
       writer.uint32(42).bytes(message.outputs);
+    }
+    if (message.like !== 0) {
+      writer.uint32(48).uint32(message.like);
     }
     return writer;
   },
@@ -430,6 +435,14 @@ export const PredictionRows: MessageFns<PredictionRows> = {
             message.outputs = Buffer.from(reader.bytes());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.like = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -454,6 +467,7 @@ export const PredictionRows: MessageFns<PredictionRows> = {
     message.rows = object.rows ?? 0;
     message.features = object.features ?? Buffer.alloc(0);
     message.outputs = object.outputs ?? Buffer.alloc(0);
+    message.like = object.like ?? 0;
     return message;
   },
 };
