@@ -9,7 +9,7 @@ import type { BlockTraces } from './block-traces.js';
 import { batchBytes, shipEntries } from './ship-entries.js';
 
 /** What comes within it travels together: a record costs Kafka more than its bytes. */
-const lingerMs = 50;
+const lingerMs = 20;
 
 /** Carries the write-ahead log to Kafka, in order. */
 export class PredictionShipper {
