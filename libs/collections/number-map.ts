@@ -92,8 +92,8 @@ export class NumberMap<V extends object> {
   }
 
   private make(places: number): void {
-    this.keys = new Array<number>(places).fill(0);
-    this.entries = new Array<V | undefined>(places).fill(undefined);
+    this.keys = Array.from({ length: places }, () => 0);
+    this.entries = Array.from({ length: places });
     this.shift = 32 - Math.log2(places);
   }
 }

@@ -43,8 +43,7 @@ export class HeaderBlocks {
       fragment = fragment.subarray(5);
     }
     const end = (flags & frameFlag.endStream) !== 0;
-    if ((flags & frameFlag.endHeaders) !== 0)
-      return { streamId, end, isSelfDependent, headers: this.decode(fragment) };
+    if ((flags & frameFlag.endHeaders) !== 0) return { streamId, end, isSelfDependent, headers: this.decode(fragment) };
     const first = { streamId, end, isSelfDependent, headers: undefined };
     this.open = { first, parts: [Buffer.from(fragment)], bytes: fragment.length };
     return undefined;

@@ -232,33 +232,3 @@ it('statistics of a rollout are those of its rows, without what the fallback ans
   const nobody = await evidence.statistics(rolloutOf(`${endpoint}-nobody`, 'canary'), 1.5);
   expect(nobody).toMatchObject({ steps: [], pairs: { n: 0 }, latency: { canaryRows: 0 } });
 });
-
-/** Retention that another test has set rewrites parts with the columns that it began with: none may go under its feet. */
-async function nothingIsRewritten(): Promise<boolean> {
-  const query = `SELECT count() AS unfinished FROM system.mutations WHERE database = 'monitoring' AND table = 'predictions' AND NOT is_done`;
-  const [row] = await (await clickhouse.query({ query, format: 'JSONEachRow' })).json<{ unfinished: number }>();
-  return Number(row!.unfinished) === 0;
-}
-
-it('a log that was begun before there were rollouts and traces gets their columns, in the view too, and keeps its rows', async () => {
-  const rolloutId = `${endpoint}-kept`;
-  const block = (sequence: number) =>
-    PredictionBlock.fromPartial({
-      walId: rolloutId,
-      sequence,
-      predictions: [{ ...prediction(rolloutId, sequence, 'canary', [0.5]), traceId: 't' }],
-    });
-  await store.insertBlocks([block(1)], `${rolloutId}-1`);
-  await until(nothingIsRewritten, 'the end of what rewrites the table');
-  for (const column of ['arm', 'rollout_id', 'rollout_step', 'trace_id'])
-    await clickhouse.command({ query: `ALTER TABLE monitoring.predictions DROP COLUMN ${column}` });
-  await store.createTables();
-  await store.insertBlocks([block(2)], `${rolloutId}-2`);
-  const query =
-    'SELECT arm, rollout_id, trace_id, label FROM monitoring.predictions_labelled WHERE log_id = {rolloutId: String} ORDER BY log_sequence';
-  const result = await clickhouse.query({ query, query_params: { rolloutId }, format: 'JSONEachRow' });
-  expect(await result.json()).toEqual([
-    { arm: 'live', rollout_id: '', trace_id: '', label: null },
-    { arm: 'canary', rollout_id: rolloutId, trace_id: 't', label: null },
-  ]);
-}, 60_000);

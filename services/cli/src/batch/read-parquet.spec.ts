@@ -6,7 +6,8 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { beginning, type InputRow, type Place } from '../domain/batch/input-row.js';
 import { readParquet, readParquetHead } from './read-parquet.js';
 
-const count = 25_000;
+/** More than are read at once, and no whole number of groups. */
+const count = 12_000;
 let folder: string;
 let path: string;
 beforeAll(() => {
@@ -20,7 +21,7 @@ beforeAll(() => {
     { name: 'share', data: of((row) => (row % 3 === 0 ? null : row / 4)) },
     { name: 'at', data: of((row) => new Date(row * 1_000)) },
   ];
-  writeFileSync(path, Buffer.from(parquetWriteBuffer({ columnData, rowGroupSize: 7_000 })));
+  writeFileSync(path, Buffer.from(parquetWriteBuffer({ columnData, rowGroupSize: 3_500 })));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -34,11 +35,11 @@ it('Parquet gives rows as JSON has them, and the same from any row on', async ()
   expect(await readParquetHead(path)).toEqual({ names: ['id', 'n', 'far', 'share', 'at'], rows: count });
   const whole = await read(beginning);
   expect(whole.map(({ end }) => end.row)).toEqual(Array.from({ length: count }, (_, i) => i + 1));
-  expect([whole[2]!.columns, whole[24_999]!.columns]).toEqual([
+  expect([whole[2]!.columns, whole[11_999]!.columns]).toEqual([
     { id: 'r3', n: 3, far: String(2n ** 60n + 3n), share: null, at: '1970-01-01T00:00:03.000Z' },
-    { id: 'r25000', n: 25_000, far: String(2n ** 60n + 25_000n), share: 6_250, at: '1970-01-01T06:56:40.000Z' },
+    { id: 'r12000', n: 12_000, far: String(2n ** 60n + 12_000n), share: null, at: '1970-01-01T03:20:00.000Z' },
   ]);
-  for (const row of [0, 1, 6_999, 7_000, 10_000, 24_999])
+  for (const row of [0, 3_499, 3_500, 10_000, 11_999])
     expect((await read(whole[row]!.end)).map(({ columns }) => columns?.['id'])).toEqual(
       whole.slice(row + 1).map(({ columns }) => columns?.['id']),
     );
