@@ -3,6 +3,7 @@ import type { Profiler } from 'node:inspector';
 /** Parts of the gateway by where the code of a function lies, the first that fits. */
 const parts: readonly (readonly [part: string, pattern: RegExp])[] = [
   ['@grpc/grpc-js', /node_modules\/@grpc\//],
+  ['HTTP/2 and gRPC of our own', /libs\/(http2|rpc\/wire|collections)\//],
   ['protobuf', /node_modules\/@bufbuild\/|contracts\/generated\//],
   ['kafkajs', /node_modules\/kafkajs\//],
   ['prom-client, opossum and other packages', /node_modules\//],
@@ -10,7 +11,7 @@ const parts: readonly (readonly [part: string, pattern: RegExp])[] = [
     'write-ahead log, its shipping, files',
     /libs\/wal\/|outbound\/(wal-|row-blocks|prediction-shipper)|node:(internal\/)?fs/,
   ],
-  ['HTTP/2, streams, timers and promises of Node', /^node:/],
+  ['sockets, streams, timers and promises of Node', /^node:/],
   [
     'callers: tokens, rights, limits',
     /libs\/auth\/|libs\/rpc\/|inbound\/admission|domain\/(caller-quotas|concurrency-limit)/,
@@ -21,7 +22,10 @@ const parts: readonly (readonly [part: string, pattern: RegExp])[] = [
 
 const noCode = new Map([
   ['(garbage collector)', 'garbage collection'],
-  ['(program)', 'native code: sockets, HTTP/2 frames, system calls'],
+  ['(program)', 'native code outside of functions'],
+  // On one core the kernel lets the worker run before it comes back: part of it is the worker's time.
+  ['writeBuffer', 'within writes to sockets'],
+  ['writev', 'within writes to sockets'],
 ]);
 
 /** Shares of the time that a thread was at work, by part, the largest first. What V8 does within a function that has no code of its own counts for who called it. Nothing sampled = none. */
