@@ -1,4 +1,8 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { describe, expect, it, jest } from '@jest/globals';
+import { maxConnections } from '#libs/rpc/wire/wire-transport.js';
+import { until } from '#libs/testing/until.js';
 import { errorCode, frameFlag, frameType, maxInt31, settingId } from '../frame.js';
 import { callHeaders, frame, number, settings, unaryCall } from './raw-peer.js';
 import { chat, echo, large, opened, repeated, sized, stubborn, UnderAttack } from './under-attack.js';
@@ -97,4 +101,25 @@ describe('a flood of frames that cost their sender nothing ends its connection',
     });
     expect(peer.goawayCode).toBe(errorCode.enhanceYourCalm);
   });
+});
+
+it('more connections than a server takes are closed, those before them are served, and so is whoever comes when they have left', async () => {
+  const first = await attack.connected();
+  await attack.harmless(async () => {
+    const others: Socket[] = [];
+    let closed = 0;
+    for (let i = 0; i < maxConnections + 100; i += 1) {
+      const socket = connect(attack.server.port, '127.0.0.1');
+      socket.on('error', () => undefined).on('close', () => (closed += 1));
+      others.push(socket);
+      if (i % 100 === 99) await once(socket, 'connect');
+    }
+    await until(() => closed >= 100, 'those beyond to be closed');
+    await first.send(unaryCall(1, echo, sized(8)));
+    expect(await first.statusOf(1)).toBe('0');
+    for (const socket of others) socket.destroy();
+  });
+  const late = await attack.connected();
+  await late.send(unaryCall(1, echo, sized(8)));
+  expect(await late.statusOf(1)).toBe('0');
 });

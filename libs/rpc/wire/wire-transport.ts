@@ -16,6 +16,8 @@ import type { CallLimits, Method } from './wire-call.js';
 
 type Begin = (stream: Http2Stream, headers: HeaderList, head: RequestHead, limits: CallLimits) => void;
 
+/** At a time; whoever comes then is closed at once. Each may hold what the next line says, and callers need few: a call needs none of its own. */
+export const maxConnections = 4_096;
 /** What the messages of one connection may hold before they are handled, bytes; more where messages are large. */
 const leastHeldBytes = 64 * 1_048_576;
 const nothing = Buffer.alloc(0);
@@ -32,6 +34,7 @@ export class WireTransport implements GrpcTransport {
     private readonly options: GrpcTransportOptions,
   ) {
     this.server = createServer({ noDelay: true }, (socket) => this.accept(socket));
+    this.server.maxConnections = maxConnections;
   }
 
   addService(definition: ServiceDefinition, implementation: UntypedServiceImplementation): void {
