@@ -80,15 +80,13 @@ export class NumberMap<V extends object> {
   }
 
   private grow(): void {
-    const [keys, entries] = [this.keys, this.entries];
+    const { keys, entries } = this;
+    this.size = 0;
     this.make(2 * keys.length);
     entries.forEach((value, i) => {
-      if (value === undefined) return;
-      const at = this.find(keys[i]!);
-      this.keys[at] = keys[i]!;
-      this.entries[at] = value;
+      if (value !== undefined) this.set(keys[i]!, value);
     });
-    entries.fill(undefined);
+    entries.fill(undefined); // the old table may be old, and holds nothing any more
   }
 
   private make(places: number): void {

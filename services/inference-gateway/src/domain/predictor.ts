@@ -60,9 +60,16 @@ export class Predictor {
       const sampled = isSampled(trace) ? trace : undefined;
       const untilMs = Math.min(deadlineMs, request.expiresAtMs);
       if (asked.alone && !explains && isKeptWhole(endpoint.plan)) {
-        const [rows, given, trace] = [count, asked.given!, sampled];
-        const whole = { request, rows, given, caller, deadlineMs, untilMs, startedMs, trace };
-        return await this.given.infer(endpoint, whole);
+        return await this.given.infer(endpoint, {
+          request,
+          rows: count,
+          given: asked.given!,
+          caller,
+          deadlineMs,
+          untilMs,
+          startedMs,
+          trace: sampled,
+        });
       }
       const texts = asked.rows.map((row) => Buffer.from(JSON.stringify(row)));
       const scored = await this.scorer.score(endpoint, asked, texts, sampled, untilMs);

@@ -1,4 +1,4 @@
-import type { InferBatch, InferResult } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
+import { InferBatch, type InferResult } from '#libs/contracts/generated/millrace/worker/v1/worker.js';
 import { MillraceError } from '#libs/errors/millrace-error.js';
 import { float32Bytes } from '#libs/tensors/tensor-codec.js';
 import type { Explanation, ExplanationQuestion } from '../domain/ports.js';
@@ -17,20 +17,16 @@ export async function askExplanation(
   traceparents: string[],
 ): Promise<Explanation> {
   const features = input.length / rows;
-  const batch: InferBatch = {
-    batchId: 0,
-    sentAtMs: 0,
+  const batch = InferBatch.create({
     onnxSha256,
     rows,
     features,
     input: float32Bytes(input),
     timeoutMs,
     traceparents,
-    tensors: [],
-    outputNames: [],
     explain: true,
     backgroundSha256,
-  };
+  });
   const [first, second] = workers;
   const { contributions, baseValue, explainedBy } = await first!(batch, timeoutMs).catch((error: unknown) => {
     if (second === undefined || !(error instanceof MillraceError) || error.code !== 'unavailable') throw error;
